@@ -1,0 +1,210 @@
+"""What every family of actions builds on: intent to the journal, do, verify, outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from opsconsole.clients.flags.base import FlagProvider
+from opsconsole.clock import Clock
+from opsconsole.errors import Ambiguous, Conflict, JournalError, OpsError, Refused
+from opsconsole.journal.store import Journal
+from opsconsole.model.alerts import Alert
+from opsconsole.model.journal import Entry, Outcome, Phase, Result
+from opsconsole.model.matchers import Matcher
+from opsconsole.model.silences import Silence
+from opsconsole.text import SafeText, safe, safe_block, trusted
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Reply(Protocol[T_co]):
+    """A cluster's merged answer, and which members did not give theirs."""
+
+    @property
+    def data(self) -> T_co: ...
+
+    @property
+    def failures(self) -> Sequence[object]: ...
+
+
+class Cluster(Protocol):
+    """What actions need of an Alertmanager cluster. Every method raises SourceError."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def alerts(self, filters: Sequence[Matcher] = ()) -> Reply[tuple[Alert, ...]]: ...
+
+    async def silences(self) -> Reply[tuple[Silence, ...]]: ...
+
+    async def silence(self, id: str) -> Silence | None: ...
+
+    async def post_silence(self, silence: Silence) -> str: ...
+
+    async def expire_silence(self, id: str) -> None: ...
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What a family's work ended with.
+
+    `detail` goes to the journal; `undo` says how to take it back, as data that survives a restart (see
+    `undo.py`), and `undoes` names the op that this took back.
+    """
+
+    message: SafeText
+    result: Result = Result.DONE
+    hint: SafeText = trusted("")
+    detail: Mapping[str, object] = {}
+    undo: Mapping[str, object] | None = None
+    undoes: str = ""
+    silence_id: str = ""
+    output: SafeText = trusted("")
+    exit_status: int | None = None
+
+
+class Desk:
+    """Who acts, on what, and where it is written down. One per console; the families share it."""
+
+    def __init__(
+        self,
+        *,
+        clusters: Mapping[str, Cluster],
+        flags: FlagProvider | None,
+        journal: Journal,
+        clock: Clock,
+        user: str,
+        host: str,
+        context: str,
+        read_only: bool,
+        refresh: Callable[[], None],
+        nonce: Callable[[], str] = lambda: secrets.token_hex(4),
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.clusters = clusters
+        self.flags = flags
+        self.journal = journal
+        self.clock = clock
+        self.user = user
+        self.host = host
+        self.context = context
+        self.read_only = read_only
+        self.refresh = refresh
+        self.nonce = nonce
+        self.sleep = sleep
+        self.written = 0
+        """How many actions have ended: what was worked out from the journal before is old when it rises."""
+
+    def cluster(self, name: str) -> Cluster:
+        """The cluster of that name. Raises Refused when the context has none."""
+        if name in self.clusters:
+            return self.clusters[name]
+        if not name and len(self.clusters) == 1:
+            return next(iter(self.clusters.values()))
+        raise Refused(
+            f"this context has no Alertmanager cluster {safe(name or '(unnamed)', 80)}",
+            hint="name it under `alertmanager:` or with --alertmanager",
+        )
+
+    async def perform(
+        self,
+        action: str,
+        subject: str,
+        detail: Mapping[str, object],
+        work: Callable[[str], Awaitable[Done]],
+    ) -> Outcome:
+        """Run one action: the intent is on the disk before `work(op)` starts, its outcome after.
+
+        Never raises an OpsError: the outcome says what happened. When it is cancelled, the journal says that
+        it is not known whether it happened.
+        """
+        op = self.nonce()
+        if self.read_only:
+            hint = trusted("start without --read-only, or set `read_only: false` in the context")
+            return _outcome(op, action, Result.REFUSED, "this console is read-only", hint)
+        try:
+            await self._record(op, Phase.INTENT, action, subject, Result.OPEN, detail=detail)
+        except JournalError as error:
+            message = f"nothing was done, because it cannot be journalled: {error}"
+            return _outcome(op, action, Result.FAILED, message, safe(error.hint))
+        try:
+            done = await work(op)
+        except OpsError as error:
+            done = Done(message=safe_block(str(error)), result=_result(error), hint=safe(error.hint))
+        except asyncio.CancelledError:
+            done = Done(message=trusted("stopped before it was finished"), result=Result.AMBIGUOUS)
+            await asyncio.shield(self._finish(op, action, subject, detail, done))
+            raise
+        return await self._finish(op, action, subject, detail, done)
+
+    async def _finish(
+        self, op: str, action: str, subject: str, intended: Mapping[str, object], done: Done
+    ) -> Outcome:
+        detail = {**intended, **done.detail}
+        if done.undo is not None:
+            detail["undo"] = dict(done.undo)
+        if done.undoes:
+            detail["undoes"] = done.undoes
+        message = done.message
+        try:
+            await self._record(op, Phase.OUTCOME, action, subject, done.result, message, detail)
+        except JournalError as error:
+            message = safe_block(f"{message} (not journalled: {error})")
+        self.written += 1
+        self.refresh()
+        return Outcome(
+            op=op,
+            action=action,
+            result=done.result,
+            message=message,
+            hint=done.hint,
+            undo=op if done.undo is not None else "",
+            output=done.output,
+            exit_status=done.exit_status,
+            silence_id=done.silence_id,
+        )
+
+    async def _record(
+        self,
+        op: str,
+        phase: Phase,
+        action: str,
+        subject: str,
+        result: Result,
+        message: str = "",
+        detail: Mapping[str, object] | None = None,
+    ) -> Entry:
+        return await asyncio.to_thread(
+            self.journal.record,
+            op,
+            phase,
+            action,
+            subject,
+            self.user,
+            self.context,
+            result,
+            message,
+            detail,
+        )
+
+
+def _result(error: OpsError) -> Result:
+    if isinstance(error, Refused | Conflict):
+        return Result.REFUSED
+    return Result.AMBIGUOUS if isinstance(error, Ambiguous) else Result.FAILED
+
+
+def _outcome(op: str, action: str, result: Result, message: str, hint: SafeText) -> Outcome:
+    return Outcome(op=op, action=action, result=result, message=safe_block(message), hint=hint)
+
+
+def as_data(value: object) -> Any:
+    """JSON-compatible data of a model struct, for the journal; `msgspec.convert` brings it back."""
+    return msgspec.to_builtins(value)

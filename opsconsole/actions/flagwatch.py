@@ -1,0 +1,172 @@
+"""What changed in the flags and when: our own record, for providers that keep none."""
+
+from __future__ import annotations
+
+from opsconsole.actions.base import Desk
+from opsconsole.errors import JournalError
+from opsconsole.model.flags import Flag, FlagChange, FlagSet
+from opsconsole.model.journal import Entry, Phase, Result
+from opsconsole.text import SafeText, safe, trusted
+
+BASELINE = "flag-baseline"
+CHANGE = "flag-change"
+
+_LOOK_BACK = 5000
+_INTENTS = 50
+
+
+class FlagWatch:
+    """Journals a flag whose content hash differs from the last one journalled, by any console.
+
+    The first look at a source journals one baseline and no change.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._sources: dict[str, _Known] = {}
+        self.problem: SafeText = trusted("")
+        """Why the last look could not be journalled, or ""."""
+
+    def observe(self, flagset: FlagSet) -> None:
+        """Journal what changed since the last look. Never raises: a journal that cannot be written is named
+        in `problem`, and the same change is tried again at the next look."""
+        hashes = {flag.key: flag.content_hash for flag in flagset.flags}
+        known = self._sources.get(flagset.source)
+        if known is not None and known.begun and known.hashes == hashes:
+            return
+        try:
+            known = self._catch_up(flagset.source, known)
+            if not known.begun:
+                serves = {flag.key: flag.serves for flag in flagset.flags}
+                detail = {"hashes": hashes, "all_serve": serves, **_at(flagset)}
+                known.take(self._record(BASELINE, flagset.source, "first look at the flags", detail))
+            for key in sorted({*known.hashes, *hashes}):
+                if known.hashes.get(key) != hashes.get(key):
+                    self._changed(flagset, key, known)
+        except JournalError as error:
+            self.problem = safe(f"flag changes are not journalled: {error}")
+            return
+        self.problem = trusted("")
+
+    def changes(self) -> tuple[FlagChange, ...]:
+        """The changes of the sources that were looked at, newest first."""
+        found = [change for known in self._sources.values() for change in known.changes]
+        found.sort(key=lambda change: change.at)
+        return tuple(found[::-1])
+
+    def _catch_up(self, source: str, known: _Known | None) -> _Known:
+        """What the journal says, with what other consoles have written since the last look."""
+        known = known or self._sources.setdefault(source, _Known())
+        context = self._desk.context
+        entries: list[Entry] = []
+        for action in (BASELINE, CHANGE):
+            entries += self._desk.journal.entries(_LOOK_BACK, action=action, context=context, after=known.seq)
+        for entry in sorted(entries, key=lambda e: e.seq):
+            if entry.detail.get("source") == source:
+                known.take(entry)
+        return known
+
+    def _changed(self, flagset: FlagSet, key: str, known: _Known) -> None:
+        before, flag = known.hashes.get(key, ""), flagset.get(key)
+        after = flag.content_hash if flag is not None else ""
+        ours = self._ours(key, after, flagset.source, known.since(key))
+        detail = {
+            "key": key,
+            "before_hash": before,
+            "after_hash": after,
+            "ours": ours is not None,
+            "who": ours.user if ours is not None else "",
+            "serves": flag.serves if flag is not None else "",
+            **_at(flagset),
+        }
+        words = _words(flag, before, known.serves.get(key, ""), ours)
+        known.take(self._record(CHANGE, key, words, detail))
+
+    def _ours(self, key: str, after: str, source: str, since: int) -> Entry | None:
+        """The intent that this change carries out, when it is a console's own: one written after `since`."""
+        for action in ("rollback", "restore", "undo"):
+            for entry in self._desk.journal.entries(
+                _INTENTS, action=action, context=self._desk.context, after=since
+            ):
+                same = entry.detail.get("key") == key and entry.detail.get("source") == source
+                if same and entry.phase is Phase.INTENT and entry.detail.get("after_hash") == after:
+                    return entry
+        return None
+
+    def _record(self, action: str, subject: str, words: str, detail: dict[str, object]) -> Entry:
+        desk = self._desk
+        return desk.journal.record(
+            desk.nonce(), Phase.OBSERVED, action, subject, desk.user, desk.context, Result.DONE, words, detail
+        )
+
+
+class _Known:
+    """What is known of one source: whether a baseline was journalled, hashes by flag, changes."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.seq = 0
+        self.hashes: dict[str, str] = {}
+        self.serves: dict[str, str] = {}
+        self.changes: list[FlagChange] = []
+        self._changed: dict[str, int] = {}
+        self._baseline = 0
+
+    def since(self, key: str) -> int:
+        """The seq of the entry that told of a flag's present definition."""
+        return self._changed.get(key, self._baseline)
+
+    def take(self, entry: Entry) -> None:
+        detail = entry.detail
+        self.seq = max(self.seq, entry.seq)
+        self.begun = True
+        if entry.action == BASELINE:
+            self._baseline = entry.seq
+            hashes = detail.get("hashes")
+            self.hashes = {str(k): str(v) for k, v in hashes.items()} if isinstance(hashes, dict) else {}
+        else:
+            self._take_change(entry)
+        serves = detail.get("all_serve")
+        if isinstance(serves, dict):
+            self.serves = {str(k): str(v) for k, v in serves.items()}
+
+    def _take_change(self, entry: Entry) -> None:
+        detail = entry.detail
+        key, after = str(detail.get("key", "")), str(detail.get("after_hash", ""))
+        if self.hashes.get(key, "") == after:
+            return  # two consoles saw the same change
+        self._changed[key] = entry.seq
+        if after:
+            self.hashes[key] = after
+            self.serves[key] = str(detail.get("serves", ""))
+        else:
+            self.hashes.pop(key, None)
+            self.serves.pop(key, None)
+        self.changes.append(
+            FlagChange(
+                key=key,
+                at=entry.at,
+                summary=safe(entry.message),
+                who=safe(str(detail.get("who", ""))),
+                exact=bool(detail.get("ours")),
+                before_hash=str(detail.get("before_hash", "")),
+                after_hash=after,
+                ours=bool(detail.get("ours")),
+            )
+        )
+
+
+def _at(flagset: FlagSet) -> dict[str, object]:
+    return {"source": flagset.source, "provider": flagset.provider, "revision": flagset.revision}
+
+
+def _words(flag: Flag | None, before: str, served: str, ours: Entry | None) -> str:
+    if flag is None:
+        return "removed"
+    if not before:
+        return f"new: serves {flag.serves}"
+    by = {"rollback": "rolled back: ", "restore": "restored: ", "undo": "restored: "}
+    prefix = by.get(ours.action, "") if ours is not None else ""
+    if served and served != flag.serves:
+        return f"{prefix}{served} -> {flag.serves}"
+    return f"{prefix}definition changed, serves {flag.serves}"

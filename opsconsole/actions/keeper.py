@@ -1,0 +1,61 @@
+"""Keeps our own acks alive while their alerts fire, and journals the flag changes that are seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from opsconsole.actions.runner import Runner
+from opsconsole.errors import OpsError
+from opsconsole.model.journal import Outcome
+from opsconsole.state.engine import Engine
+
+KEEP_EVERY = 20.0
+"""Seconds between looks at our acks: several within the five minutes before an ack ends."""
+
+
+class Keeper:
+    """Follows an engine's snapshots. It acts only on clusters whose alerts and silences are known."""
+
+    def __init__(
+        self, engine: Engine, runner: Runner, *, told: Callable[[Outcome], None] = lambda outcome: None
+    ) -> None:
+        self._engine = engine
+        self._runner = runner
+        self._told = told
+        self._revision = ""
+        self._due = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> Callable[[], None]:
+        """Begin to follow; returns what ends it."""
+        return self._engine.subscribe(self._look)
+
+    def _look(self) -> None:
+        snapshot = self._engine.snapshot
+        flags = snapshot.flags
+        if flags is not None and flags.data is not None and flags.data.revision != self._revision:
+            self._revision = flags.data.revision
+            self._runner.observe_flags(flags.data)
+            # The changes just journalled belong on the screen now, not at the next tick.
+            self._engine.polls.tick()
+            snapshot = self._engine.snapshot
+        if snapshot.context.read_only or snapshot.now < self._due:
+            return
+        if self._task is None or self._task.done():
+            self._due = snapshot.now + KEEP_EVERY
+            self._task = asyncio.create_task(self._keep(), name="keep acks")
+
+    async def _keep(self) -> None:
+        snapshot = self._engine.snapshot
+        for cluster in snapshot.clusters:
+            if not (cluster.alerts.known(snapshot.now) and cluster.silences.known(snapshot.now)):
+                continue
+            try:
+                outcomes = await self._runner.keep_acks(cluster.alerts.data or (), cluster.silences.data or ())
+            except OpsError:
+                continue
+            for outcome in outcomes:
+                self._told(outcome)
+            if outcomes:
+                self._engine.refresh()

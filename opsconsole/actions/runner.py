@@ -1,0 +1,158 @@
+"""Everything that changes the world goes through here: thin wiring of the families."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+
+from opsconsole.actions import ack, command, silence
+from opsconsole.actions.base import Cluster, Desk, Sleep
+from opsconsole.actions.flagwatch import FlagWatch
+from opsconsole.actions.rollback import FlagActions
+from opsconsole.actions.undo import Undo
+from opsconsole.clients.flags.base import FlagProvider
+from opsconsole.clock import Clock
+from opsconsole.errors import JournalError
+from opsconsole.journal.store import Journal
+from opsconsole.model.alerts import Alert
+from opsconsole.model.flags import FlagChange, FlagSet, RollbackPlan
+from opsconsole.model.journal import Entry, Outcome, Phase, Result
+from opsconsole.model.matchers import Matchers
+from opsconsole.model.runbook import Command
+from opsconsole.model.silences import Silence
+from opsconsole.text import SafeText, safe, safe_block
+
+
+class Runner:
+    """The actions of one context, as one user on one host.
+
+    Each returns an Outcome and raises no OpsError: it says DONE, FAILED, REFUSED or AMBIGUOUS, with a reason.
+    `preview` and the plans only read, and raise. `nonce` and `sleep` are for tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        clusters: Mapping[str, Cluster],
+        flags: FlagProvider | None,
+        journal: Journal,
+        clock: Clock,
+        user: str,
+        host: str,
+        context: str,
+        read_only: bool,
+        refresh: Callable[[], None],
+        nonce: Callable[[], str] = lambda: secrets.token_hex(4),
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.user = safe(user, 200)
+        self.host = safe(host, 200)
+        self._desk = Desk(
+            clusters=clusters,
+            flags=flags,
+            journal=journal,
+            clock=clock,
+            user=user,
+            host=host,
+            context=context,
+            read_only=read_only,
+            refresh=refresh,
+            nonce=nonce,
+            sleep=sleep,
+        )
+        self._watch = FlagWatch(self._desk)
+        self._flags = FlagActions(self._desk, self._watch.observe)
+        self._undo = Undo(self._desk, self._flags)
+        self._keeper = ack.AckKeeper(self._desk)
+
+    async def ack(self, alert: Alert, reason: str) -> Outcome:
+        """Acknowledge one alert for 15 minutes."""
+        return await ack.ack(self._desk, alert, reason)
+
+    async def silence(self, draft: Silence) -> Outcome:
+        """Create the drafted silence in the cluster that it names."""
+        return await silence.create(self._desk, draft)
+
+    async def extend(self, current: Silence, until: float) -> Outcome:
+        """Move a silence's end to `until`, seconds since the epoch."""
+        return await silence.extend(self._desk, current, until)
+
+    async def expire(self, current: Silence) -> Outcome:
+        """End a silence now."""
+        return await silence.expire(self._desk, current)
+
+    async def preview(self, cluster: str, matchers: Matchers) -> tuple[Alert, ...]:
+        """The alerts that these matchers hide now, asked of Alertmanager. Raises SourceError, or Refused for
+        a cluster that is not there."""
+        return (await self._desk.cluster(cluster).alerts(matchers)).data
+
+    async def plan_rollback(self, key: str) -> RollbackPlan:
+        """What rolling a flag back would do. Raises FlagError or ActionError."""
+        return await self._flags.plan_rollback(key)
+
+    async def plan_restore(self, key: str) -> RollbackPlan:
+        """What restoring a flag would do. Raises FlagError, ActionError or JournalError."""
+        return await self._flags.plan_restore(key)
+
+    async def rollback(self, plan: RollbackPlan) -> Outcome:
+        """Carry out a rollback that was shown."""
+        return await self._flags.rollback(plan)
+
+    async def restore(self, key: str) -> Outcome:
+        """Bring back what stood before this flag's last rollback."""
+        return await self._flags.restore(key)
+
+    async def run_command(
+        self,
+        chosen: Command,
+        alert: Alert,
+        *,
+        timeout: float = 60.0,
+        on_output: Callable[[SafeText], None] | None = None,
+    ) -> Outcome:
+        """Run a runbook's command with the alert's labels in its environment."""
+        return await command.run_command(self._desk, chosen, alert, timeout=timeout, on_output=on_output)
+
+    async def undo(self) -> Outcome:
+        """Take the last undoable action of this user in this context back."""
+        return await self._undo.undo()
+
+    def last_undoable(self) -> Entry | None:
+        """The outcome that `undo` would take back."""
+        return self._undo.last()
+
+    async def note(self, text: str) -> Outcome:
+        """Write a line into the journal; allowed when read-only, it changes nothing else."""
+        words = safe_block(text.strip(), 4000)
+        op = self._desk.nonce()
+        if not words:
+            empty = safe("an empty note is not written")
+            return Outcome(op=op, action="note", result=Result.REFUSED, message=empty)
+        desk = self._desk
+        args = (op, Phase.NOTE, "note", "", desk.user, desk.context, Result.DONE, words)
+        try:
+            await asyncio.to_thread(desk.journal.record, *args)
+        except JournalError as error:
+            message, hint = safe_block(str(error)), safe(error.hint)
+            return Outcome(op=op, action="note", result=Result.FAILED, message=message, hint=hint)
+        desk.refresh()
+        return Outcome(op=op, action="note", result=Result.DONE, message=safe("noted"))
+
+    async def keep_acks(self, alerts: Iterable[Alert], silences: Iterable[Silence]) -> tuple[Outcome, ...]:
+        """Extend our own acks near their end while their alert fires, end those whose alert is gone. Both
+        readings must be fresh and whole. Raises JournalError."""
+        return await self._keeper.keep(alerts, silences)
+
+    def observe_flags(self, flagset: FlagSet) -> None:
+        """Journal the flags that changed since the last reading, by whomever. Never raises."""
+        self._watch.observe(flagset)
+
+    def changes(self) -> tuple[FlagChange, ...]:
+        """The flag changes that are known, newest first."""
+        return self._watch.changes()
+
+    @property
+    def observing_problem(self) -> SafeText:
+        """Why flag changes are not being journalled, or ""."""
+        return self._watch.problem

@@ -1,0 +1,114 @@
+"""Taking the last action back: expire what was created, re-create what was expired, restore what was rolled
+back. What can be undone is read from the journal, so it survives a restart."""
+
+from __future__ import annotations
+
+import msgspec
+
+from opsconsole.actions.base import Desk, Done
+from opsconsole.actions.rollback import FlagActions, restoring
+from opsconsole.actions.silence import (
+    SKEW,
+    clock_words,
+    created,
+    draft_of,
+    expire_now,
+    moment,
+    plain_comment,
+    post,
+)
+from opsconsole.errors import JournalError, Refused
+from opsconsole.model.journal import Entry, Outcome, Phase, Result
+from opsconsole.model.silences import Silence
+from opsconsole.text import safe, safe_block, trusted
+
+UNDO_SECONDS = 24 * 3600.0
+"""How far back `u` reaches."""
+
+_LOOK_BACK = 500
+
+
+class Undo:
+    """Undoes this user's last undoable action in this context."""
+
+    def __init__(self, desk: Desk, flags: FlagActions) -> None:
+        self._desk = desk
+        self._flags = flags
+        self._cache: tuple[int, Entry | None] | None = None
+
+    def last(self) -> Entry | None:
+        """The outcome that `undo` would take back; None when there is none or the journal cannot be read.
+        Cheap: the journal is read again only after an action has ended."""
+        if self._cache is None or self._cache[0] != self._desk.written:
+            try:
+                self._cache = (self._desk.written, self._find())
+            except JournalError:
+                return None
+        entry = self._cache[1]
+        return None if entry is None or self._too_old(entry) else entry
+
+    async def undo(self) -> Outcome:
+        """Take it back."""
+        self._cache = None
+        entry = self.last()
+        if entry is None:
+            words = safe("there is nothing to undo")
+            return Outcome(op="", action="undo", result=Result.REFUSED, message=words)
+        how = entry.detail["undo"]
+        assert isinstance(how, dict)
+        kinds = {"expire": self._expire, "create": self._create, "restore": self._restore}
+
+        async def work(op: str) -> Done:
+            done = await kinds[str(how["kind"])](how, op)
+            return msgspec.structs.replace(done, undo=None, undoes=entry.op)
+
+        detail: dict[str, object] = {"of": entry.action, "undoes": entry.op}
+        if how["kind"] == "restore":
+            detail |= restoring(entry)
+        return await self._desk.perform("undo", f"{entry.action} {entry.subject}", detail, work)
+
+    def _find(self) -> Entry | None:
+        desk = self._desk
+        undone: set[str] = set()
+        for entry in desk.journal.entries(_LOOK_BACK, context=desk.context):
+            if entry.phase is not Phase.OUTCOME or entry.result is not Result.DONE:
+                continue
+            undone.add(str(entry.detail.get("undoes", "")))
+            mine = entry.user == safe(desk.user, 200) and isinstance(entry.detail.get("undo"), dict)
+            if mine and entry.op not in undone:
+                return entry
+        return None
+
+    def _too_old(self, entry: Entry) -> bool:
+        return self._desk.clock.now() - entry.at > UNDO_SECONDS
+
+    async def _expire(self, how: dict[str, object], op: str) -> Done:
+        """Everything that carries the op, whatever id it has now."""
+        cluster = self._desk.cluster(str(how["cluster"]))
+        made = [s for s in (await cluster.silences()).data if s.op == how["op"] and s.status.state != "expired"]
+        for silence in made:
+            await expire_now(self._desk, cluster, silence)
+        if not made:
+            return Done(message=trusted("it had already ended; nothing was done"))
+        what = "ack" if made[0].is_ack else "silence"
+        return Done(message=trusted(f"expired the {what} again"), silence_id=made[0].id)
+
+    async def _create(self, how: dict[str, object], op: str) -> Done:
+        old = msgspec.convert(how["silence"], Silence)
+        now = self._desk.clock.now()
+        if old.ends <= now:
+            return Done(message=trusted(f"it would have ended at {clock_words(old.ends_at)}; nothing was done"))
+        silence = msgspec.structs.replace(
+            draft_of(old),
+            created_by=safe(self._desk.user, 200),
+            comment=safe_block(f"{plain_comment(old)} [op={op}]"),
+            starts_at=moment(now - SKEW),
+        )
+        made = await post(self._desk, self._desk.cluster(old.cluster), silence, op)
+        return created(made, f"silenced again until {clock_words(made.ends_at)}", op)
+
+    async def _restore(self, how: dict[str, object], op: str) -> Done:
+        rollback = self._flags.last_rollback(str(how["key"]))
+        if rollback is None or rollback.op != how["op"]:
+            raise Refused("the flag was rolled back again or restored since")
+        return await self._flags.restore_now(str(how["key"]))

@@ -1,0 +1,112 @@
+"""Is every source reachable, ready and whole?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from opsconsole.model.reading import Reading
+from opsconsole.model.verdicts import Level, Verdict
+from opsconsole.state.snapshot import ClusterReading, Snapshot
+from opsconsole.text import SafeText, safe, trusted
+
+
+def check_sources(snapshot: Snapshot) -> Iterator[Verdict]:
+    """One verdict for Prometheus, one for each Alertmanager cluster, one for the flag provider."""
+    if snapshot.prometheus is not None:
+        yield _prometheus(snapshot)
+    else:
+        yield Verdict(
+            id="sources.prometheus",
+            title=trusted("Prometheus"),
+            level=Level.UNKNOWN,
+            reason=trusted("none configured: rules, targets and panels cannot be checked"),
+            hint=trusted("--prometheus URL, or prometheus: in the context"),
+        )
+    for cluster in snapshot.clusters:
+        yield _cluster(cluster, snapshot.now)
+    if not snapshot.clusters:
+        yield Verdict(
+            id="sources.alertmanager",
+            title=trusted("Alertmanager"),
+            level=Level.UNKNOWN,
+            reason=trusted("none configured: alerts cannot be checked"),
+            hint=trusted("--alertmanager URL, or alertmanager: in the context"),
+        )
+    if snapshot.flags is not None:
+        yield _flags(snapshot)
+    if snapshot.broken:
+        yield Verdict(
+            id="sources.console",
+            title=trusted("This console works"),
+            level=Level.UNKNOWN,
+            reason=trusted(f"internal errors while asking: {', '.join(snapshot.broken)}"),
+            evidence=tuple(trusted(f"{name}: {what}") for name, what in snapshot.broken.items()),
+            hint=trusted("please report these lines"),
+        )
+
+
+def unknown(id: str, title: SafeText, reading: Reading[Any], now: float) -> Verdict:
+    """The verdict on a reading that may not be believed."""
+    failure = reading.failure
+    evidence = [reading.failure.where] if reading.failure is not None and reading.failure.where else []
+    age = reading.age(now)
+    if age is not None:
+        evidence.append(trusted(f"last known {round(age)}s ago"))
+    return Verdict(
+        id=id,
+        title=title,
+        level=Level.UNKNOWN,
+        reason=reading.why(now),
+        evidence=tuple(evidence),
+        hint=failure.hint if failure is not None else trusted(""),
+    )
+
+
+def _prometheus(snapshot: Snapshot) -> Verdict:
+    reading = snapshot.prometheus
+    assert reading is not None
+    title = trusted("Prometheus is ready")
+    if not reading.known(snapshot.now) or reading.data is None:
+        return unknown("sources.prometheus.ready", title, reading, snapshot.now)
+    version = reading.data.version or trusted("of unknown version")
+    return Verdict(id="sources.prometheus.ready", title=title, level=Level.OK, reason=trusted(f"ready, {version}"))
+
+
+def _cluster(cluster: ClusterReading, now: float) -> Verdict:
+    name = safe(cluster.name, 40)
+    id, title = f"sources.alertmanager.{name}", trusted(f"Alertmanager {name} answers")
+    for reading in (cluster.alerts, cluster.silences):
+        if not reading.known(now):
+            return unknown(id, title, reading, now)
+    down = [m for m in cluster.members if not m.status.known(now)]
+    if down:
+        return Verdict(
+            id=id,
+            title=title,
+            level=Level.WARNING,
+            reason=trusted(f"{len(down)} of {len(cluster.members)} members unknown"),
+            evidence=tuple(trusted(f"{m.url}: {m.status.why(now)}") for m in down),
+            hint=trusted("alerts and silences are read from the members that answer"),
+        )
+    unsettled = [m for m in cluster.members if m.status.data and m.status.data.cluster_status == "settling"]
+    if unsettled:
+        reason = trusted(f"{unsettled[0].url} is still settling")
+        return Verdict(id=id, title=title, level=Level.WARNING, reason=reason)
+    members = trusted(f"{len(cluster.members)} of {len(cluster.members)} members") if cluster.members else ""
+    return Verdict(id=id, title=title, level=Level.OK, reason=trusted(f"answers {members}".rstrip()))
+
+
+def _flags(snapshot: Snapshot) -> Verdict:
+    reading = snapshot.flags
+    assert reading is not None
+    title = trusted("The flag provider answers")
+    if not reading.known(snapshot.now) or reading.data is None:
+        return unknown("sources.flags", title, reading, snapshot.now)
+    count = len(reading.data.flags)
+    return Verdict(
+        id="sources.flags",
+        title=title,
+        level=Level.OK,
+        reason=trusted(f"{count} flags from {reading.data.source}"),
+    )

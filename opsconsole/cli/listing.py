@@ -1,0 +1,247 @@
+"""`opsconsole alerts`, `silences` and `flags`: lists as tables and JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+
+import msgspec
+import typer
+
+from opsconsole.cli.finish import hush_stdout
+from opsconsole.cli.options import (
+    AlertmanagerOption,
+    ConfigOption,
+    ContextOption,
+    FlagsFileOption,
+    PlaybookOption,
+    PrometheusOption,
+    ReadOnlyOption,
+    make_options,
+)
+from opsconsole.cli.wiring import Reading, open_reading
+from opsconsole.errors import SourceError, UsageError
+from opsconsole.model.alertlist import AlertRow, compile_filter, distinguishing
+from opsconsole.model.matchers import format_matchers
+from opsconsole.model.reading import Reading as Known
+from opsconsole.model.severity import AlertState, severity_of
+from opsconsole.state.snapshot import Snapshot
+from opsconsole.text import SafeText, is_safe, safe
+
+T = TypeVar("T")
+
+_CELL = 400
+"""Characters of a table's cell; JSON has the whole text."""
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def alerts(
+    matchers: Annotated[str, typer.Argument(help='severity="critical",job=~"api.*", or plain words')] = "",
+    config_file: ConfigOption = None,
+    context_name: ContextOption = None,
+    prometheus: PrometheusOption = None,
+    alertmanager: AlertmanagerOption = None,
+    playbooks: PlaybookOption = None,
+    read_only: ReadOnlyOption = False,
+    flags_file: FlagsFileOption = None,
+    as_json: JsonOption = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those that are silenced, acknowledged or inhibited.")
+    ] = False,
+) -> None:
+    """List the alerts, most urgent first."""
+    wanted = compile_filter(matchers)
+    opened = open_reading(
+        make_options(config_file, context_name, prometheus, alertmanager, playbooks, read_only, flags_file)
+    )
+    if as_json:
+        snapshot = _collect(opened, {"alerts"}, rows=False)
+        _need(snapshot, lambda s: [c.alerts for c in s.clusters], "Alertmanager")
+        found = [a for a in snapshot.alerts() if wanted(a.labels) and (everything or a.status.state == "active")]
+        found.sort(key=lambda a: (severity_of(a.labels), a.starts_at, a.fingerprint))
+        _write_json(found)
+        return
+    snapshot = _collect(opened, {"alerts", "silences"})
+    _need(snapshot, lambda s: [c.alerts for c in s.clusters], "Alertmanager")
+    rows = [
+        row for row in snapshot.rows if (everything or row.state is AlertState.ACTIVE) and wanted(row.alert.labels)
+    ]
+    _write_table(["severity", "alert", "labels", "since", "state"], [_alert(r, snapshot) for r in rows])
+
+
+def silences(
+    config_file: ConfigOption = None,
+    context_name: ContextOption = None,
+    prometheus: PrometheusOption = None,
+    alertmanager: AlertmanagerOption = None,
+    playbooks: PlaybookOption = None,
+    read_only: ReadOnlyOption = False,
+    flags_file: FlagsFileOption = None,
+    as_json: JsonOption = False,
+    expired: Annotated[bool, typer.Option("--expired", help="Also those that have expired.")] = False,
+) -> None:
+    """List the silences, the one that ends first on top."""
+    opened = open_reading(
+        make_options(config_file, context_name, prometheus, alertmanager, playbooks, read_only, flags_file)
+    )
+    snapshot = _collect(opened, {"silences"})
+    _need(snapshot, lambda s: [c.silences for c in s.clusters], "Alertmanager")
+    shown = sorted(
+        (s for s in snapshot.silences().values() if expired or s.status.state != "expired"),
+        key=lambda s: s.ends_at,
+    )
+    if as_json:
+        _write_json(shown)
+        return
+    _write_table(
+        ["id", "state", "matchers", "ends (UTC)", "by", "comment"],
+        [
+            [
+                safe(s.id),
+                safe(s.status.state),
+                safe(format_matchers(s.matchers), _CELL),
+                safe(f"{s.ends_at:%Y-%m-%d %H:%M:%S}"),
+                safe(s.created_by, 80),
+                safe(s.comment, _CELL),
+            ]
+            for s in shown
+        ],
+    )
+
+
+def flags(
+    config_file: ConfigOption = None,
+    context_name: ContextOption = None,
+    prometheus: PrometheusOption = None,
+    alertmanager: AlertmanagerOption = None,
+    playbooks: PlaybookOption = None,
+    read_only: ReadOnlyOption = False,
+    flags_file: FlagsFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the feature flags of the context's provider."""
+    opened = open_reading(
+        make_options(config_file, context_name, prometheus, alertmanager, playbooks, read_only, flags_file)
+    )
+    if opened.engine.sources.flags is None:
+        raise UsageError("no flag provider is configured", hint="use --flags-file FILE, or flags: in the context")
+    snapshot = _collect(opened, {"flags"})
+    _need(snapshot, lambda s: [s.flags] if s.flags is not None else [], "the flag provider")
+    assert snapshot.flags is not None
+    assert snapshot.flags.data is not None
+    found = snapshot.flags.data.flags
+    if as_json:
+        _write_json(found)
+        return
+    _write_table(
+        ["flag", "state", "serves", "default", "variants"],
+        [
+            [
+                f.name,
+                safe("enabled" if f.enabled else "disabled"),
+                f.serves,
+                f.default_variant,
+                safe(", ".join(f.variants)),
+            ]
+            for f in found
+        ],
+    )
+
+
+def _collect(opened: Reading, names: set[str], *, rows: bool = True) -> Snapshot:
+    engine = opened.engine
+    engine.polls.builds_rows = rows
+
+    async def ask() -> None:
+        # The snapshot is not returned from here: asyncio makes a repr of what a task returns.
+        try:
+            await engine.collect(names=names)
+        finally:
+            await engine.aclose()
+
+    asyncio.run(ask())
+    return engine.snapshot
+
+
+def _need(snapshot: Snapshot, readings: Callable[[Snapshot], Sequence[Known[T]]], what: str) -> None:
+    """Raise unless every reading is known: a list that may be old or partial is not printed as if whole."""
+    found = readings(snapshot)
+    if not found:
+        raise UsageError(f"no {what} is configured", hint="use --alertmanager URL, or see opsconsole --help")
+    for reading in found:
+        if not reading.known(snapshot.now):
+            failure = reading.failure
+            raise SourceError(
+                reading.why(snapshot.now),
+                where=failure.where if failure else "",
+                hint=failure.hint if failure else "",
+            )
+
+
+def _alert(row: AlertRow, snapshot: Snapshot) -> list[SafeText]:
+    shared = snapshot.shared.get(row.alert.labels.get("alertname", ""), frozenset())
+    by = f" by {row.silence.owner}" if row.silence is not None else ""
+    return [
+        safe(row.severity.word),
+        row.alert.name,
+        distinguishing(row.alert, shared),
+        safe(f"{row.alert.starts_at:%Y-%m-%d %H:%M:%S}"),
+        safe(f"{row.state.value}{by}"),
+    ]
+
+
+def _write_json(items: object) -> None:
+    body = _harmless(msgspec.json.encode(items))
+    try:
+        sys.stdout.flush()
+        out = sys.stdout.buffer
+        out.write(body)
+        out.write(b"\n")
+        out.flush()
+    except BrokenPipeError:
+        hush_stdout()
+
+
+def _harmless(body: bytes) -> bytes:
+    """The same JSON with every character escaped that a terminal might obey: labels are printed as they are,
+    and JSON by itself escapes only C0."""
+    if body.isascii() and b"\x7f" not in body:
+        return body
+    return _NOT_ASCII.sub(_escaped, body.decode()).encode()
+
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    char = found.group()
+    if is_safe(char):
+        return char
+    units = char.encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def _write_table(headers: list[str], rows: list[list[SafeText]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "200"))
+    console = Console(width=width, highlight=False, markup=False)
+    with console.capture() as captured:
+        console.print(table)
+    try:
+        sys.stdout.write(captured.get())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        hush_stdout()

@@ -1,0 +1,76 @@
+"""What every flag provider can do, and how a version of a flag is identified."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Protocol
+
+from opsconsole.model.flags import FlagSet, RollbackPlan
+from opsconsole.text import SafeText
+
+_SAFE_NAMES = ("off", "false", "disabled", "control")
+
+
+class FlagProvider(Protocol):
+    """Reads flags and changes one at a time.
+
+    Every method raises FlagError when the provider cannot be read or written.
+    """
+
+    name: str
+    source: SafeText
+
+    async def read(self) -> FlagSet:
+        """All flags as they stand."""
+        ...
+
+    async def definition(self, key: str) -> str:
+        """One flag's definition as it is written. Raises Refused when there is no such flag."""
+        ...
+
+    async def plan_rollback(self, key: str) -> RollbackPlan:
+        """What a rollback to the safe variant would do. Raises Refused when it cannot be done."""
+        ...
+
+    async def plan_restore(self, key: str, original: str, expected_hash: str) -> RollbackPlan:
+        """What bringing `original` back would do. Raises Conflict unless the flag's content hash is
+        `expected_hash`: someone has changed it since."""
+        ...
+
+    async def apply(self, plan: RollbackPlan) -> str:
+        """Carry out a plan and return the new revision of the whole. Raises Conflict, with nothing
+        written, when the flag's content hash is no longer `plan.revision`."""
+        ...
+
+    def content_hash(self, definition: str) -> str:
+        """The content hash of a definition as `definition` and the plans give it."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+def canonical(value: object) -> str:
+    """The one JSON text of a value: names sorted, no spaces, ASCII."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
+
+def content_hash(value: object) -> str:
+    """SHA-256, in hex, of a definition's canonical JSON."""
+    return hashlib.sha256(canonical(value).encode("ascii")).hexdigest()
+
+
+def safe_variant(variants: Mapping[str, object], configured: str | None = None, metadata: object = None) -> str:
+    """The variant that a rollback serves: the configured one, else `metadata.safeVariant`, else the only one
+    whose value is false, else one named off, false, disabled or control. "" when that names none."""
+    if configured:
+        return configured if configured in variants else ""
+    named = metadata.get("safeVariant") if isinstance(metadata, dict) else None
+    if isinstance(named, str) and named:
+        return named if named in variants else ""
+    false = [name for name, value in variants.items() if value is False]
+    if len(false) == 1:
+        return false[0]
+    by_name = {name.lower(): name for name in reversed(list(variants))}
+    return next((by_name[word] for word in _SAFE_NAMES if word in by_name), "")

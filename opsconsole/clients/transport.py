@@ -1,0 +1,238 @@
+"""One HTTP client for one server: credentials, TLS, a total deadline, a size cap, and typed failures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from urllib.parse import urlencode
+
+import msgspec
+
+from opsconsole.clients._httpx import httpx
+from opsconsole.clients.bodies import BadEncoding, TooLarge, read_body, read_start
+from opsconsole.clients.credentials import Credentials
+from opsconsole.clients.failures import (
+    ERROR_BODY_LIMIT,
+    bad_reply,
+    from_exception,
+    from_status,
+    http_date,
+    timed_out,
+)
+from opsconsole.clients.tls import plain_context, tls_context
+from opsconsole.clock import Clock
+from opsconsole.config.schema import Endpoint
+from opsconsole.errors import ConfigError, SourceError, Unauthorised, Unreachable, UsageError
+from opsconsole.text import SafeText, safe
+
+MIB = 1 << 20
+BODY_LIMIT = 16 * MIB
+"""Decompressed bytes of a reply that are accepted unless the caller says otherwise."""
+
+MAX_IN_FLIGHT = 8
+"""Requests in flight in all; Alertmanager answers 503 above max(GOMAXPROCS, 8) of its own."""
+
+_KEEP_ALIVE = 75.0
+_ACCEPT = (("Accept", "application/json"), ("Accept-Encoding", "gzip"), ("User-Agent", "opsconsole"))
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A reply with a 2xx status. `body` is decompressed; `server_date` is the server's clock, seconds since
+    the epoch with a resolution of 1 s, None when it did not say."""
+
+    status: int
+    body: bytes
+    server_date: float | None = None
+
+
+class _Progress:
+    """How far an exchange came: told by httpcore's trace events."""
+
+    def __init__(self) -> None:
+        self.sent = False
+        self.answering = False
+
+    async def trace(self, event: str, info: Mapping[str, object]) -> None:
+        # CONNECT to a proxy is traced by the same names, so a write through one counts as sent early: safe.
+        if event.endswith("send_request_headers.started"):
+            self.sent = True
+        elif event.endswith("receive_response_headers.complete"):
+            self.answering = True
+
+
+class Transport:
+    """Speaks HTTP to one endpoint. Opened on the first request; call `aclose` at the end.
+
+    `inner` replaces the network (an httpx transport), `gate` bounds the requests in flight over several
+    transports. The wait for the gate is not part of a request's deadline. `url` is the base URL, safe to
+    show.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        clock: Clock,
+        inner: httpx.AsyncBaseTransport | None = None,
+        gate: asyncio.Semaphore | None = None,
+    ) -> None:
+        self._base = _base_url(endpoint.url)
+        self.url: SafeText = safe(str(self._base).rstrip("/"), 300)
+        self.timeout = endpoint.http.timeout
+        self.skew: float | None = None
+        """Seconds that the server's clock is ahead of this one, from the last reply; None when not known."""
+        self._http = endpoint.http
+        self._clock = clock
+        self._inner = inner
+        self._gate = gate
+        self._credentials = Credentials(endpoint.http)
+        self._client: httpx.AsyncClient | None = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Sequence[tuple[str, str]] | None = None,
+        form: Mapping[str, str] | None = None,
+        json: bytes | None = None,
+        deadline: float | None = None,
+        limit: int | None = None,
+    ) -> Reply:
+        """Ask once and give the whole reply, or raise a SourceError.
+
+        `path` starts with a slash and is already percent-encoded. `form` is sent form-encoded, `json` as it
+        is. `deadline` is in seconds for everything from connecting to the last byte (default: the
+        endpoint's timeout), `limit` in decompressed bytes.
+        """
+        seconds = self.timeout if deadline is None else deadline
+        content, content_type = _content(form, json)
+        async with AsyncExitStack() as stack:
+            if self._gate is not None:
+                await stack.enter_async_context(self._gate)
+            outcome = await self._timed(method, path, params or (), content, content_type, seconds, limit)
+        # Raised outside of any handler: a traceback must not lead back to an httpx message.
+        if isinstance(outcome, SourceError):
+            raise outcome
+        return outcome
+
+    async def aclose(self) -> None:
+        """Close the connections. A later request opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def _timed(
+        self,
+        method: str,
+        path: str,
+        params: Sequence[tuple[str, str]],
+        content: bytes | None,
+        content_type: str,
+        seconds: float,
+        limit: int | None,
+    ) -> Reply | SourceError:
+        progress = _Progress()
+        where = f"{self.url}{safe(path, 200)}"
+        try:
+            async with asyncio.timeout(seconds):
+                headers = [*_ACCEPT, *await self._credentials.headers()]
+                if content_type:
+                    headers.append(("Content-Type", content_type))
+                request = self._opened().build_request(
+                    method, self._url(path, params), headers=headers, content=content
+                )
+                request.extensions = {**request.extensions, **self._extensions(progress)}
+                return await self._exchange(request, where, BODY_LIMIT if limit is None else limit)
+        except TimeoutError:
+            return timed_out(where, seconds, sent=progress.sent, answering=progress.answering)
+        except ConfigError as error:
+            return _unconfigured(error, where)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+            return from_exception(error, where, sent=progress.sent, answering=progress.answering)
+        except UnicodeError:
+            return _unencodable(where)
+
+    async def _exchange(self, request: httpx.Request, where: str, limit: int) -> Reply | SourceError:
+        response = await self._opened().send(request, stream=True, follow_redirects=False)
+        try:
+            date = http_date(response.headers.get("date", ""))
+            self.skew = None if date is None else date - self._clock.now()
+            if not 200 <= response.status_code < 300:
+                if response.status_code == 401:
+                    self._credentials.forget()
+                start = await read_start(response, ERROR_BODY_LIMIT)
+                return from_status(response, start, where, now=self._clock.now())
+            return Reply(response.status_code, await read_body(response, limit), date)
+        except TooLarge:
+            message = f"the reply is larger than {limit / MIB:.3g} MiB"
+            return bad_reply(message, where, "ask for less: a narrower selector or filter, a shorter range")
+        except BadEncoding as error:
+            return bad_reply(safe(str(error), 200), where, "a proxy in between may be damaging replies")
+        finally:
+            await response.aclose()
+
+    def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            secure = self._base.scheme == "https"
+            self._client = httpx.AsyncClient(
+                transport=self._inner,
+                verify=tls_context(self._http.tls_config) if secure else plain_context(),
+                proxy=self._http.proxy_url or None,
+                trust_env=False,
+                timeout=None,  # the deadline around the whole exchange is stricter
+                limits=httpx.Limits(max_connections=MAX_IN_FLIGHT, keepalive_expiry=_KEEP_ALIVE),
+            )
+            self._client.headers.clear()
+        return self._client
+
+    def _url(self, path: str, params: Sequence[tuple[str, str]]) -> httpx.URL:
+        prefix = self._base.raw_path.rstrip(b"/")
+        query = f"?{urlencode(params)}" if params else ""
+        return self._base.copy_with(raw_path=prefix + f"{path}{query}".encode())
+
+    def _extensions(self, progress: _Progress) -> dict[str, object]:
+        extensions: dict[str, object] = {"trace": progress.trace}
+        if self._http.tls_config.server_name:
+            extensions["sni_hostname"] = self._http.tls_config.server_name
+        return extensions
+
+
+def _base_url(url: str) -> httpx.URL:
+    hint = "write it as https://host:port/prefix, and the credentials as `basic_auth` or `authorization`"
+    try:
+        base = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError, TypeError):
+        base = httpx.URL()
+    if base.scheme not in ("http", "https") or not base.host:
+        raise UsageError("not a usable server URL: http:// or https:// and a host are needed", hint=hint)
+    if base.userinfo or base.query or base.fragment:
+        raise UsageError(
+            f"the URL of {safe(base.host, 100)} has credentials, a query or a fragment in it", hint=hint
+        )
+    return base
+
+
+def _content(form: Mapping[str, str] | None, json: bytes | None) -> tuple[bytes | None, str]:
+    if form is not None:
+        return urlencode(form).encode(), "application/x-www-form-urlencoded"
+    return json, "application/json" if json is not None else ""
+
+
+def _unconfigured(error: ConfigError, where: str) -> SourceError:
+    """A secret or certificate that cannot be read now: nothing was sent."""
+    about_tls = any(problem.key in ("ca_file", "cert_file") for problem in error.problems)
+    made: SourceError = (
+        Unreachable(f"no TLS: {error.message}", where=where, hint=error.hint)
+        if about_tls
+        else Unauthorised(f"no credentials: {error.message}", where=where, hint=error.hint)
+    )
+    made.sent = False
+    return made
+
+
+def _unencodable(where: str) -> SourceError:
+    made = bad_reply("the request has characters that HTTP cannot carry", where, "look at names and values")
+    made.sent = False
+    return made

@@ -1,0 +1,145 @@
+"""Finding and loading playbooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from opsconsole.config.load import is_there, read_root
+from opsconsole.config.nodes import Problems
+from opsconsole.config.panels import read_dashboards
+from opsconsole.config.paths import shipped_playbooks
+from opsconsole.config.reader import Section, Value, nearest
+from opsconsole.config.runbooks import assign, open_shelf
+from opsconsole.errors import ConfigError, Problem, UsageError
+from opsconsole.model.playbook import AlertGuide, Dashboard, JobSpec, Playbook
+from opsconsole.model.severity import Severity
+from opsconsole.text import safe
+
+FILE = "playbook.yaml"
+
+_WORDS = tuple(severity.word for severity in Severity)
+_ROOT_KEYS = frozenset({"system", "title", "owner", "jobs", "response", "flag_panel", "alerts", "dashboards"})
+_MAX_RESPONSE = 7 * 86400.0
+
+
+def list_playbooks() -> tuple[Path, ...]:
+    """The folders of the shipped playbooks, by name."""
+    folder = shipped_playbooks()
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(path for path in folder.iterdir() if (path / FILE).is_file()))
+
+
+def find_playbook(name_or_dir: str) -> Path:
+    """The folder of a playbook: a bare word names a shipped one, anything with a slash or a leading dot or
+    tilde is a folder. Raises UsageError that names the nearest shipped playbook."""
+    is_folder = "/" in name_or_dir or name_or_dir.startswith((".", "~"))
+    if is_folder:
+        try:
+            folder = Path(name_or_dir).expanduser()
+        except RuntimeError:
+            folder = Path(name_or_dir)
+        if folder.name == FILE:
+            folder = folder.parent
+        if not is_there(folder / FILE):
+            raise UsageError(f"there is no {FILE} in {safe(str(folder))}", hint="name a playbook's folder")
+        return folder
+    shipped = {path.name: path for path in list_playbooks()}
+    if name_or_dir not in shipped:
+        name = safe(name_or_dir, 60)
+        raise UsageError(
+            f"there is no shipped playbook `{name}`",
+            hint=f"{nearest(name_or_dir, shipped)}; a folder of your own needs a slash: ./{name}",
+        )
+    return shipped[name_or_dir]
+
+
+def load_playbook(path: Path, *, runbooks: bool = True) -> Playbook:
+    """The playbook in a folder. Raises ConfigError with every problem of `playbook.yaml` and the runbooks;
+    without `runbooks` these are neither read nor checked."""
+    file = path / FILE
+    problems = Problems(str(file))
+    root = read_root(file, problems)
+    shelf = open_shelf(path) if runbooks else None
+    playbook = None
+    if root is not None:
+        root.only(_ROOT_KEYS)
+        dashboards = read_dashboards(root)
+        guides, named = _alerts(root, dashboards)
+        system = root.text("system", required=True)
+        playbook = Playbook(
+            system=system,
+            title=safe(root.text("title", system, outside=True), 80),
+            folder=str(path),
+            dashboards=dashboards,
+            jobs=_jobs(root),
+            response=_response(root),
+            alerts=guides,
+            runbooks=assign(shelf, named) if shelf is not None else {},
+            flag_panel=_panel(root, "flag_panel", dashboards),
+            owner=safe(root.text("owner"), 80),
+        )
+    _check(problems, shelf.problems if shelf is not None else [])
+    if playbook is None:
+        raise ConfigError((Problem(problems.file, 0, "", "is empty"),))
+    return playbook
+
+
+def _check(problems: Problems, others: list[Problem]) -> None:
+    own = sorted(problems.found, key=lambda p: p.line)
+    rest = sorted(others, key=lambda p: (p.file, p.line))
+    if own or rest:
+        raise ConfigError((*own, *rest))
+
+
+def _jobs(root: Section) -> tuple[JobSpec, ...]:
+    jobs: list[JobSpec] = []
+    for section in root.sections("jobs", "- {name: …, instances: 1}"):
+        section.only({"name", "instances"})
+        name = section.text("name", required=True)
+        if any(name == job.name for job in jobs):
+            section.problem(f"the job {name} is here twice", "keep one", at="name")
+        jobs.append(JobSpec(name=name, instances=section.whole("instances", 1, 1, 100_000)))
+    return tuple(jobs)
+
+
+def _response(root: Section) -> dict[str, float]:
+    section = root.section("response", "{critical: 5m, high: 15m, warning: 1h}")
+    if section is None:
+        return {}
+    section.only(_WORDS)
+    return {word: section.duration(word, 0.0, 1.0, _MAX_RESPONSE) for word in _WORDS if section.has(word)}
+
+
+def _alerts(
+    root: Section, dashboards: tuple[Dashboard, ...]
+) -> tuple[dict[str, AlertGuide], dict[str, tuple[str, Value]]]:
+    """The guides by alert name, and the runbook files that they name."""
+    guides: dict[str, AlertGuide] = {}
+    named: dict[str, tuple[str, Value]] = {}
+    section = root.section("alerts", "{HighErrorRate: {response: 5m}}")
+    for name, value in section.entries() if section is not None else ():
+        body = value.section("{response: 5m, panel: …, runbook: …}")
+        if body is None:
+            continue
+        body.only({"response", "panel", "runbook", "distinguish"})
+        guides[name] = AlertGuide(
+            name=name,
+            response=body.duration("response", 0.0, 1.0, _MAX_RESPONSE),
+            panel=_panel(body, "panel", dashboards),
+            distinguish=body.texts("distinguish"),
+        )
+        file = body.text("runbook")
+        blame = body.get("runbook")
+        if file and blame is not None:
+            named[name] = (file, blame)
+    return guides, named
+
+
+def _panel(section: Section, key: str, dashboards: tuple[Dashboard, ...]) -> str:
+    """The panel id under a key; noted when no panel has it."""
+    name = section.text(key)
+    known = {panel.id for dashboard in dashboards for panel in dashboard.panels if panel.id}
+    if name and name not in known:
+        section.problem(f"there is no panel `{safe(name, 60)}`", nearest(name, known), at=key)
+    return name

@@ -1,0 +1,111 @@
+"""What a configuration means once it is read: where to connect and how, without any secret in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+
+class TlsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`tls_config`: a CA, a client certificate with its key, the name to verify ("" means the URL's host)."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    server_name: str = ""
+    insecure_skip_verify: bool = False
+
+
+class BasicAuth(msgspec.Struct, frozen=True, kw_only=True):
+    """`basic_auth`: the password comes from exactly one of a file and a command (argv, run without a shell).
+
+    Read it with `opsconsole.config.secrets.read_secret(file=…, command=…)`.
+    """
+
+    username: str
+    password_file: Path | None = None
+    password_command: tuple[str, ...] = ()
+
+
+class Authorization(msgspec.Struct, frozen=True, kw_only=True):
+    """`authorization`: the header is `<type> <credentials>`; read the credentials with `read_secret`."""
+
+    type: str = "Bearer"
+    credentials_file: Path | None = None
+    credentials_command: tuple[str, ...] = ()
+
+
+class HeaderValue(msgspec.Struct, frozen=True, kw_only=True):
+    """The values of one header: those written down, then those in files (read with `read_secret`)."""
+
+    values: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+
+class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How to speak HTTP to one server. At most one of `basic_auth` and `authorization` is set.
+
+    `proxy_url` is "" for none; `timeout` is the total deadline of one request, seconds.
+    """
+
+    basic_auth: BasicAuth | None = None
+    authorization: Authorization | None = None
+    tls_config: TlsConfig = TlsConfig()
+    http_headers: Mapping[str, HeaderValue] = {}
+    proxy_url: str = ""
+    timeout: float = 10.0
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One server. `url` has no userinfo, query or fragment and does not end in a slash."""
+
+    url: str
+    http: HttpConfig = HttpConfig()
+
+
+class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One Alertmanager gossip cluster: at least one member."""
+
+    name: str
+    members: tuple[Endpoint, ...]
+
+
+class FlagsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the feature flags are. `safe_variants` maps a flag to the variant that a rollback serves."""
+
+    provider: str
+    path: Path | None = None
+    url: str = ""
+    project: str = ""
+    environment: str = ""
+    token_file: Path | None = None
+    safe_variants: Mapping[str, str] = {}
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """One place to connect to.
+
+    `playbooks` are names of shipped playbooks or absolute folders. `author` is "" when the OS user signs.
+    With `find_alertmanagers` the Alertmanagers are those that Prometheus names in `/api/v1/alertmanagers`.
+    """
+
+    name: str
+    environment: str = ""
+    read_only: bool = False
+    playbooks: tuple[str, ...] = ()
+    prometheus: Endpoint | None = None
+    alertmanager: tuple[ClusterConfig, ...] = ()
+    flags: FlagsConfig | None = None
+    author: str = ""
+    find_alertmanagers: bool = False
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """One configuration file. `path` is None when there is none; `lines` are the lines of the contexts."""
+
+    path: Path | None = None
+    current_context: str = ""
+    contexts: Mapping[str, Context] = {}
+    lines: Mapping[str, int] = {}

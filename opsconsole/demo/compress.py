@@ -1,0 +1,47 @@
+"""Makes a copy of a playbook whose delays and rate windows are shorter, so that an incident fits a demo."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from opsconsole.demo.expr import duration
+
+_DURATION = r"(?:[0-9]+(?:ms|[smhdwy]))+"
+_FOR = re.compile(rf"(?P<before>\bfor:\s*)(?P<time>{_DURATION})")
+_WINDOW = re.compile(rf"(?P<before>\[)(?P<time>{_DURATION})(?P<after>\])")
+_GROUPING = re.compile(rf"(?P<before>\b(?:group_wait|group_interval):\s*)(?P<time>{_DURATION})")
+
+MIN_WINDOW = 5.0
+"""Range windows are never made shorter than this, seconds: several scrapes of one second."""
+
+
+def shorter(seconds: float, factor: float, least: float = 1.0) -> str:
+    """The duration divided by `factor`, in whole seconds, at least `least`; zero stays zero."""
+    return "0s" if seconds == 0 else f"{max(least, round(seconds / factor)):.0f}s"
+
+
+def compress_rules(text: str, factor: float) -> str:
+    """A rules or playbook file with every `for:` and every range window divided by `factor`."""
+    text = _FOR.sub(lambda m: m["before"] + shorter(duration(m["time"]), factor), text)
+    return _WINDOW.sub(lambda m: f"[{shorter(duration(m['time']), factor, MIN_WINDOW)}]", text)
+
+
+def compress_routing(text: str, factor: float) -> str:
+    """An alertmanager.yaml with its waits for grouping divided by `factor`; repeats stay."""
+    return _GROUPING.sub(lambda m: m["before"] + shorter(duration(m["time"]), factor), text)
+
+
+def compressed_copy(playbook: Path, target: Path, factor: float) -> Path:
+    """Copy a playbook's folder to `target` with its delays divided by `factor`; returns `target`."""
+    shutil.copytree(playbook, target)
+    if factor != 1.0:
+        for name, change in (
+            ("rules.yaml", compress_rules),
+            ("playbook.yaml", compress_rules),
+            ("alertmanager.yaml", compress_routing),
+        ):
+            path = target / name
+            path.write_text(change(path.read_text("utf-8"), factor), "utf-8")
+    return target

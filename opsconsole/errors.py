@@ -1,0 +1,165 @@
+"""Every error that opsconsole raises on purpose, and the exit codes.
+
+OpsError                    what was wrong, where, and a hint what to do
+├── UsageError              the command line does not fit together
+├── ConfigError             a configuration file or playbook has problems (all of them at once)
+├── SourceError             a backend did not give a usable answer
+│   ├── Unreachable         no connection (refused, DNS, TLS handshake)
+│   ├── TimedOut            the total deadline passed
+│   ├── Unauthorised        401 or 403
+│   ├── BadQuery            400, 404 or 422: the request is wrong, asking again will not help
+│   ├── Overloaded          429 or 503 with a wait
+│   ├── NotReady            503 while starting or replaying
+│   └── BadReply            an answer that cannot be understood, was cut short, or is too large
+├── ActionError             an action did not happen, or it is not known whether it did
+│   ├── Refused             the rules say no; nothing was done
+│   ├── Conflict            the thing changed since it was looked at; nothing was done
+│   ├── Ambiguous           it is not known whether it happened
+│   └── Unverified          it was sent, but reading back shows something else
+├── FlagError               a flag definition cannot be read or written
+└── JournalError            the journal cannot be read or written
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+
+class ExitCode(IntEnum):
+    """Process exit codes. `check` follows the monitoring plug-in guidelines (0 to 3)."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    CHECK_OK = 0
+    CHECK_WARNING = 1
+    CHECK_CRITICAL = 2
+    CHECK_UNKNOWN = 3
+
+
+class OpsError(Exception):
+    """An error meant for a person.
+
+    `message` says what was wrong, `where` is a file:line or a URL without credentials, `hint` says what to
+    do. All three are plain text that has passed `opsconsole.text.safe`.
+    """
+
+    exit_code: int = ExitCode.FAILED
+    kind: str = "error"
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class UsageError(OpsError):
+    """The command line does not fit together."""
+
+    exit_code = ExitCode.USAGE
+    kind = "usage"
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One problem of one file: `file:line: key: message`, with the nearest known key as hint."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        key = f"{self.key}: " if self.key else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{where}: {key}{self.message}{hint}"
+
+
+class ConfigError(OpsError):
+    """One or more problems of configuration files, all that were found."""
+
+    exit_code = ExitCode.USAGE
+    kind = "config"
+
+    def __init__(self, problems: tuple[Problem, ...], *, hint: str = "") -> None:
+        super().__init__("\n".join(str(p) for p in problems), hint=hint)
+        self.problems = problems
+
+
+class SourceError(OpsError):
+    """A backend did not give a usable answer. `where` is its URL without credentials.
+
+    `retry_after` is the wait in seconds that the server asked for, `status` the HTTP status or 0 when there
+    was no answer. `sent` is False only when it is certain that nothing of the request left this machine
+    (refused, DNS, TLS handshake): only then may a write be tried elsewhere.
+    """
+
+    kind = "failed"
+    retry_after: float | None = None
+    status: int = 0
+    sent: bool = True
+
+
+class Unreachable(SourceError):
+    kind = "unreachable"
+
+
+class TimedOut(SourceError):
+    kind = "timed out"
+
+
+class Unauthorised(SourceError):
+    kind = "unauthorised"
+
+
+class BadQuery(SourceError):
+    kind = "bad query"
+
+
+class Overloaded(SourceError):
+    kind = "overloaded"
+
+
+class NotReady(SourceError):
+    kind = "not ready"
+
+
+class BadReply(SourceError):
+    kind = "bad reply"
+
+
+class ActionError(OpsError):
+    """An action did not happen, or it is not known whether it did."""
+
+    kind = "action"
+
+
+class Refused(ActionError):
+    kind = "refused"
+
+
+class Conflict(ActionError):
+    kind = "conflict"
+
+
+class Ambiguous(ActionError):
+    kind = "ambiguous"
+
+
+class Unverified(ActionError):
+    kind = "unverified"
+
+
+class FlagError(OpsError):
+    kind = "flags"
+
+
+class JournalError(OpsError):
+    kind = "journal"

@@ -1,0 +1,250 @@
+"""The local append-only record of every action, in one SQLite file.
+
+Durable (WAL, synchronous=FULL), owner-only (0600), safe with several threads and processes. Each row's hash
+covers the row before, so that a row changed or taken out afterwards is found by `Journal.verify`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from opsconsole.clock import Clock
+from opsconsole.errors import JournalError
+from opsconsole.journal.schema import (
+    APPLICATION_ID,
+    COLUMNS,
+    CREATE,
+    FIRST_HASH,
+    SCHEMA_VERSION,
+    Row,
+    chain_hash,
+    explain,
+    explain_os,
+)
+from opsconsole.model.journal import Entry, Phase, Result
+from opsconsole.text import safe, safe_block, trusted
+
+_BUSY_SECONDS = 10.0
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM entries"  # noqa: S608 - the columns are constants of this program
+_INSERT = (
+    f"INSERT INTO entries ({', '.join(COLUMNS)}, hash) "  # noqa: S608 - the columns are constants of this program
+    f"VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
+)
+
+
+class Journal:
+    """The journal at `path`; created with its folder when missing.
+
+    Every method raises JournalError, with a hint, when the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self._clock = clock
+        self._where = str(safe(str(path)))
+        self._lock = threading.RLock()
+        self._prepare_file()
+        with self._errors():
+            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare_schema()
+        except JournalError:
+            self._db.close()
+            raise
+
+    def record(
+        self,
+        op: str,
+        phase: Phase,
+        action: str,
+        subject: str,
+        user: str,
+        context: str,
+        result: Result,
+        message: str = "",
+        detail: Mapping[str, object] | None = None,
+    ) -> Entry:
+        """Append one entry and return it once it is on the disk.
+
+        Texts are made safe; `detail` must be JSON-compatible and is kept exactly (its strings stay raw).
+        """
+        texts = (
+            str(safe(op)),
+            phase.value,
+            str(safe(action)),
+            str(safe(subject, 2000)),
+            str(safe(user, 200)),
+            str(safe(context, 200)),
+            result.value,
+            str(safe_block(message)),
+            json.dumps(detail or {}, ensure_ascii=True, separators=(",", ":"), default=str),
+        )
+        with self._lock, self._errors(), self._transaction():
+            last = self._db.execute("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
+            seq, previous = (last[0] + 1, last[1]) if last else (1, FIRST_HASH)
+            row = cast("Row", (seq, float(self._clock.now()), *texts))
+            self._db.execute(_INSERT, (*row, chain_hash(previous, row)))
+        return _entry(row)
+
+    def entries(
+        self,
+        limit: int = 500,
+        op: str | None = None,
+        *,
+        action: str | None = None,
+        context: str | None = None,
+        after: int = 0,
+    ) -> tuple[Entry, ...]:
+        """The newest entries, newest first: of one op, action or context when named, with a `seq` greater
+        than `after`."""
+        wanted = {"op": op, "action": action, "context": None if context is None else str(safe(context, 200))}
+        named = {column: value for column, value in wanted.items() if value is not None}
+        where = " AND ".join(["seq > ?", *(f"{column} = ?" for column in named)])
+        sql = f"{_SELECT} WHERE {where} ORDER BY seq DESC LIMIT ?"
+        with self._lock, self._errors():
+            rows = self._db.execute(sql, (after, *named.values(), limit)).fetchall()
+        return tuple(_entry(row) for row in rows)
+
+    def open_intents(self) -> tuple[Entry, ...]:
+        """The intents without an outcome, newest first: still running, or cut off by a crash."""
+        sql = (
+            f"{_SELECT} AS i WHERE phase = 'intent' AND NOT EXISTS "  # noqa: S608 - constants of this program
+            "(SELECT 1 FROM entries AS o WHERE o.op = i.op AND o.phase = 'outcome') ORDER BY seq DESC"
+        )
+        with self._lock, self._errors():
+            rows = self._db.execute(sql).fetchall()
+        return tuple(_entry(row) for row in rows)
+
+    def verify(self) -> list[str]:
+        """The problems of the hash chain, oldest first; empty when every row is as it was written."""
+        problems: list[str] = []
+        expected, previous = 1, FIRST_HASH
+        with self._lock, self._errors():
+            check = self._db.execute("PRAGMA quick_check(5)").fetchall()
+            problems += [f"the file: {safe(str(line[0]), 200)}" for line in check if line[0] != "ok"]
+            for *row, stored in self._db.execute(f"{_SELECT.replace(' FROM', ', hash FROM')} ORDER BY seq"):
+                seq = int(row[0])
+                if seq != expected:
+                    problems.append(f"entries {expected} to {seq - 1} are missing")
+                if chain_hash(previous, cast("Row", tuple(row))) != stored and seq == expected:
+                    problems.append(f"entry {seq} was changed, or the one before it")
+                expected, previous = seq + 1, str(stored)
+            ever = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
+        if ever and int(ever[0]) >= expected:
+            problems.append(f"entries {expected} to {ever[0]} are missing at the end")
+        return problems
+
+    def close(self) -> None:
+        """Close the file; the journal cannot be used afterwards."""
+        with self._lock, self._errors():
+            self._db.close()
+
+    def _prepare_file(self) -> None:
+        """Make the file owner-only before SQLite writes a byte; its -wal and -shm take the same mode."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                if os.fstat(handle).st_mode & 0o077:
+                    os.fchmod(handle, 0o600)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise explain_os(error, self._where) from error
+
+    def _prepare_schema(self) -> None:
+        with self._lock, self._errors():
+            self._db.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+            version = self._version()
+            if version > SCHEMA_VERSION:
+                raise JournalError(
+                    f"the journal has schema {version}, this opsconsole knows {SCHEMA_VERSION}",
+                    where=self._where,
+                    hint="upgrade opsconsole, or name another folder in OPSCONSOLE_STATE_DIR",
+                )
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            if version == 0:
+                self._create()
+
+    def _create(self) -> None:
+        with self._transaction():
+            if self._version() != 0:
+                return
+            if self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+                raise self._foreign()
+            for statement in _statements(CREATE):
+                self._db.execute(statement)
+
+    def _version(self) -> int:
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        application = int(self._db.execute("PRAGMA application_id").fetchone()[0])
+        if (version or application) and application != APPLICATION_ID:
+            raise self._foreign()
+        return version
+
+    def _foreign(self) -> JournalError:
+        return JournalError(
+            "this SQLite file is not an opsconsole journal",
+            where=self._where,
+            hint="move it aside, or name another folder in OPSCONSOLE_STATE_DIR",
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """The write lock from the first statement on, so that two writers never read the same last row."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise explain(error, self._where) from error
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one: `executescript` would commit the transaction first."""
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+
+
+def _entry(row: Row) -> Entry:
+    seq, at, op, phase, action, subject, user, context, result, message, detail = row
+    try:
+        decoded = json.loads(detail)
+        return Entry(
+            seq=seq,
+            at=at,
+            op=op,
+            phase=Phase(phase),
+            action=action,
+            # Made safe when written; made safe again because anyone can write to a file.
+            subject=safe(subject),
+            user=safe(user),
+            context=safe(context),
+            result=Result(result),
+            message=safe_block(message),
+            detail=decoded if isinstance(decoded, dict) else {},
+        )
+    except ValueError as error:
+        message = f"entry {seq} of the journal cannot be read: {safe(str(error), 200)}"
+        raise JournalError(trusted(message), hint="move the file aside; a new journal is begun") from error

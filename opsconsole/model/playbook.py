@@ -1,0 +1,137 @@
+"""A playbook: what to watch, what alerts, and what to do, for one system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+import msgspec
+
+from opsconsole.model.runbook import Runbook
+from opsconsole.model.verdicts import Level
+from opsconsole.text import SafeText, trusted
+
+
+class PanelKind(Enum):
+    LINE = "line"
+    NUMBER = "number"
+    GAUGE = "gauge"
+    TABLE = "table"
+    BARS = "bars"
+
+
+class Threshold(msgspec.Struct, frozen=True, kw_only=True):
+    """A bound on a panel's value: the level holds when the value is above `above` or below `below`.
+
+    `hold` (`for:` in the file) is seconds that it must last before `check` reports it.
+    """
+
+    level: Level
+    above: float | None = None
+    below: float | None = None
+    hold: float = 0.0
+
+    @property
+    def bound(self) -> float:
+        return self.above if self.above is not None else self.below or 0.0
+
+    def crossed(self, value: float) -> bool:
+        if self.above is not None:
+            return value > self.above
+        return self.below is not None and value < self.below
+
+
+class PanelQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """One PromQL expression. `legend` is a name or a template such as `{{route}}`."""
+
+    expr: str
+    legend: SafeText = trusted("")
+
+
+class Panel(msgspec.Struct, frozen=True, kw_only=True):
+    """One chart, number, gauge, table or set of bars.
+
+    `id` is unique in the playbook. `unit` is one of opsconsole.model.units.UNITS. `headline` names the legend
+    whose latest value is the panel's value and is held against the thresholds; "" means the first query.
+    `window` is the range shown, seconds. `empty` says what an empty result means: unknown (the default),
+    ok, or zero.
+    """
+
+    id: str
+    title: SafeText
+    kind: PanelKind = PanelKind.LINE
+    unit: str = "none"
+    queries: tuple[PanelQuery, ...]
+    thresholds: tuple[Threshold, ...] = ()
+    headline: SafeText = trusted("")
+    window: float = 3600.0
+    minimum: float | None = None
+    maximum: float | None = None
+    top: int = 10
+    empty: str = "unknown"
+
+
+class PanelGroup(msgspec.Struct, frozen=True, kw_only=True):
+    title: SafeText
+    panels: tuple[Panel, ...]
+
+
+class Dashboard(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of panels; `refresh` is seconds."""
+
+    id: str
+    title: SafeText
+    refresh: float = 5.0
+    groups: tuple[PanelGroup, ...]
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        return tuple(panel for group in self.groups for panel in group.panels)
+
+
+class AlertGuide(msgspec.Struct, frozen=True, kw_only=True):
+    """What the playbook says about one alert: `response` is seconds to the first response (0: by severity),
+    `panel` the panel that shows it."""
+
+    name: str
+    response: float = 0.0
+    panel: str = ""
+    distinguish: tuple[str, ...] = ()
+
+
+class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A scrape job that must be up."""
+
+    name: str
+    instances: int = 1
+
+
+class Playbook(msgspec.Struct, frozen=True, kw_only=True):
+    """One system's playbook. `response` is seconds by severity word. `flag_panel` is the panel shown on the
+    Flags screen. `runbooks` are keyed by alert name."""
+
+    system: str
+    title: SafeText
+    folder: str
+    dashboards: tuple[Dashboard, ...] = ()
+    jobs: tuple[JobSpec, ...] = ()
+    response: Mapping[str, float] = {}
+    alerts: Mapping[str, AlertGuide] = {}
+    runbooks: Mapping[str, Runbook] = {}
+    flag_panel: str = ""
+    owner: SafeText = trusted("")
+
+    def panel(self, panel_id: str) -> Panel | None:
+        """The panel with this id, or None."""
+        for dashboard in self.dashboards:
+            for panel in dashboard.panels:
+                if panel.id == panel_id:
+                    return panel
+        return None
+
+    def response_time(self, alertname: str, severity: str) -> float | None:
+        """Seconds to the first response for this alert, or None when the playbook does not say."""
+        guide = self.alerts.get(alertname)
+        if guide is not None and guide.response:
+            return guide.response
+        return self.response.get(severity)

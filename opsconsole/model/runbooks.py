@@ -1,0 +1,51 @@
+"""Which runbook belongs to an alert."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from opsconsole.model.playbook import Playbook
+from opsconsole.model.runbook import Runbook
+
+_WORD_ENDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+
+
+def kebab(name: str) -> str:
+    """`HighErrorRate` and `high_error_rate` as `high-error-rate`."""
+    return _NOT_WORD.sub("-", _WORD_ENDS.sub("-", name).lower()).strip("-")
+
+
+def camel(stem: str) -> str:
+    """`high-error-rate` as `HighErrorRate`."""
+    return "".join(word[:1].upper() + word[1:] for word in re.split(r"[-_ .]+", stem))
+
+
+def runbook_for(playbook: Playbook, alertname: str, runbook_url: str = "") -> Runbook | None:
+    """The playbook's runbook for an alert: by its name (the playbook's entry, a front matter or the file's
+    name), else by the `runbook_url` annotation when it maps to one of the files."""
+    known = playbook.runbooks.get(alertname)
+    if known is not None:
+        return known
+    stems: dict[str, Runbook] = {}
+    for runbook in playbook.runbooks.values():
+        stems.setdefault(PurePosixPath(runbook.path).stem.lower(), runbook)
+    return stems.get(kebab(alertname)) or _by_url(playbook, stems, runbook_url)
+
+
+def _by_url(playbook: Playbook, stems: dict[str, Runbook], url: str) -> Runbook | None:
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return None
+    if parts.scheme not in ("", "file", "http", "https"):
+        return None
+    path = PurePosixPath(unquote(parts.path))
+    if parts.scheme in ("", "file"):
+        exact = next((r for r in playbook.runbooks.values() if PurePosixPath(r.path) == path), None)
+        if exact is not None:
+            return exact
+    segment = path.name.removesuffix(".md")
+    return stems.get(segment.lower()) or stems.get(kebab(segment)) if segment else None

@@ -1,0 +1,394 @@
+"""What each poller asks and which part of the snapshot it replaces."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from opsconsole.clients.alertmanager import AlertmanagerCluster, ClusterReply
+from opsconsole.clients.sources import FOUND, Sources
+from opsconsole.clock import Clock
+from opsconsole.errors import FlagError, JournalError, SourceError, TimedOut
+from opsconsole.model.alerts import Alert
+from opsconsole.model.flags import FlagChange
+from opsconsole.model.journal import Entry
+from opsconsole.model.panels import PanelData, headline_index, hold_span, step_of
+from opsconsole.model.playbook import Panel, PanelKind
+from opsconsole.model.reading import Failure, Freshness, Reading
+from opsconsole.model.rules import MemberStatus
+from opsconsole.model.series import QueryResult
+from opsconsole.state.muted import mark_muted, may_mute
+from opsconsole.state.range_cache import RangeAsk, RangeCache
+from opsconsole.state.rows import rows_of
+from opsconsole.state.snapshot import ClusterReading, MemberReading, Snapshot
+from opsconsole.state.trash import Trash
+from opsconsole.text import safe, trusted
+
+T = TypeVar("T")
+
+Poll = Callable[[], Awaitable[None]]
+
+SLOW = 3.0
+"""Targets, members and build information are asked this many times less often than alerts."""
+
+
+def failure_of(error: SourceError | FlagError) -> Failure:
+    """A failure as a Reading keeps it."""
+    return Failure(
+        kind=error.kind, message=safe(error.message, 300), hint=safe(error.hint, 300), where=safe(error.where)
+    )
+
+
+class Polls:
+    """The poll functions of one context and the snapshot that they replace.
+
+    A failed poll marks its reading and raises, so that the poller backs off. `samples_asked` counts points
+    asked of Prometheus per series, `samples_full` what whole windows would have asked. `instant` asks for
+    no more of a panel than its verdict needs; without `builds_rows` the snapshot has no alert rows.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        sources: Sources,
+        clock: Clock,
+        *,
+        refresh: float,
+        journal: Callable[[], tuple[Entry, ...]],
+        changed: Callable[[], None],
+    ) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._refresh = refresh
+        self._journal = journal
+        self._changed = changed
+        self._caches: dict[tuple[str, int], RangeCache] = {}
+        self._windows: dict[str, float] = {}
+        self._trash = Trash()
+        self.instant = False
+        # While `instant`: the panels of which it matters for how long they have been what they are.
+        self.lasting: frozenset[str] = frozenset()
+        self.builds_rows = True
+        self.changes: Callable[[], tuple[FlagChange, ...]] = lambda: ()
+        self.samples_asked = 0
+        self.samples_full = 0
+        limit = self._limit(refresh)
+        slow = self._limit(refresh * SLOW)
+        has_prometheus = sources.prometheus is not None
+        names = list(sources.clusters) or ([FOUND] if sources.wants_discovery else [])
+        self.snapshot = msgspec.structs.replace(
+            snapshot,
+            prometheus=Reading(limit=slow) if has_prometheus else None,
+            rules=Reading(limit=limit) if has_prometheus else None,
+            targets=Reading(limit=slow) if has_prometheus else None,
+            flags=Reading(limit=limit) if sources.flags is not None else None,
+            extender=trusted("nobody" if snapshot.context.read_only else "this console"),
+            clusters=tuple(
+                ClusterReading(name=n, alerts=Reading(limit=limit), silences=Reading(limit=limit)) for n in names
+            ),
+            journal=journal(),
+        )
+
+    def all(self) -> Iterator[tuple[str, float, Poll]]:
+        """Name, interval in seconds and poll of each source that the context has."""
+        if self._sources.prometheus is not None:
+            yield "prometheus", self._refresh * SLOW, self.poll_prometheus
+            yield "rules", self._refresh, self.poll_rules
+            yield "targets", self._refresh * SLOW, self.poll_targets
+            yield "extender", self._refresh * 12, self.poll_extender
+        if self._sources.wants_discovery:
+            yield "discovery", self._refresh, self.poll_discovery
+        if self._sources.clusters or self._sources.wants_discovery:
+            yield "alerts", self._refresh, self.poll_alerts
+            yield "silences", self._refresh, self.poll_silences
+            yield "members", self._refresh * SLOW, self.poll_members
+        if self._sources.flags is not None:
+            yield "flags", self._refresh, self.poll_flags
+
+    def tick(self) -> Snapshot:
+        """The snapshot at the time of now, with the newest journal."""
+        try:
+            self._set(journal=self._journal(), changes=self.changes())
+        except JournalError as error:
+            self.broken("journal", error)
+        return self.snapshot
+
+    def overdue(self, seconds: float, panels: Iterable[str] = ()) -> Snapshot:
+        """The snapshot when the `seconds` for a single round are over: every source, and each of these
+        panels, that has not been heard of has timed out."""
+        late = Failure(
+            kind=TimedOut.kind,
+            message=trusted(f"no answer within the {seconds:g} s for everything"),
+            hint=trusted("allow more time, or look at the network"),
+        )
+        now = self._clock.now()
+
+        def judged(reading: Reading[T]) -> Reading[T]:
+            return reading.failed(late, now) if reading.freshness(now) is Freshness.WAITING else reading
+
+        old = self.snapshot
+        self._set(
+            prometheus=judged(old.prometheus) if old.prometheus is not None else None,
+            rules=judged(old.rules) if old.rules is not None else None,
+            targets=judged(old.targets) if old.targets is not None else None,
+            flags=judged(old.flags) if old.flags is not None else None,
+            clusters=tuple(
+                msgspec.structs.replace(c, alerts=judged(c.alerts), silences=judged(c.silences))
+                for c in old.clusters
+            ),
+            panels={**{key: Reading[PanelData]().failed(late, now) for key in panels}, **old.panels},
+        )
+        return self.snapshot
+
+    def broken(self, name: str, error: Exception) -> None:
+        """Record that the poller `name` met an error that nobody expected."""
+        where = traceback.extract_tb(error.__traceback__)[-1:]
+        place = f" at {Path(where[0].filename).name}:{where[0].lineno}" if where else ""
+        self._set(broken={**self.snapshot.broken, name: trusted(f"{type(error).__name__}{place}")})
+
+    def panel(self, key: str) -> Panel | None:
+        """The panel of a key `system/id`."""
+        system, _, panel_id = key.partition("/")
+        for playbook in self.snapshot.playbooks:
+            if playbook.system == system:
+                return playbook.panel(panel_id)
+        return None
+
+    def refresh_of(self, key: str) -> float:
+        """Seconds between polls of a panel: its dashboard's refresh."""
+        system, _, panel_id = key.partition("/")
+        for playbook in self.snapshot.playbooks:
+            for dashboard in playbook.dashboards if playbook.system == system else ():
+                if any(panel.id == panel_id for panel in dashboard.panels):
+                    return dashboard.refresh
+        return self._refresh
+
+    def set_window(self, key: str, window: float) -> None:
+        """Show another range (seconds) in a panel from the next poll on."""
+        self._windows[key] = window
+
+    async def poll_prometheus(self) -> None:
+        assert self._sources.prometheus is not None
+        client = self._sources.prometheus
+
+        async def ask() -> object:
+            await client.ready()
+            return await client.buildinfo()
+
+        await self._read("prometheus", ask)
+
+    async def poll_rules(self) -> None:
+        assert self._sources.prometheus is not None
+        before = self.snapshot.rules.data if self.snapshot.rules else None
+        await self._read("rules", self._sources.prometheus.rules)
+        if self.snapshot.rules is not None and self.snapshot.rules.data != before:
+            await self._rebuild()
+
+    async def poll_targets(self) -> None:
+        assert self._sources.prometheus is not None
+        await self._read("targets", self._sources.prometheus.targets)
+
+    async def poll_flags(self) -> None:
+        assert self._sources.flags is not None
+        await self._read("flags", self._sources.flags.read)
+        self.tick()
+
+    async def poll_extender(self) -> None:
+        assert self._sources.prometheus is not None
+        result = await self._sources.prometheus.query("kthxbye_last_cycle_success")
+        if any(series.last == 1 for series in result.series):
+            self._set(extender=trusted("kthxbye"))
+        else:
+            self._set(extender=trusted("nobody" if self.snapshot.context.read_only else "this console"))
+
+    async def poll_discovery(self) -> None:
+        """Find the Alertmanagers through Prometheus, until some are found."""
+        if self._sources.clusters:
+            return
+        try:
+            found = await self._sources.discover()
+            if not found:
+                raise SourceError("Prometheus sends to no Alertmanager", hint="name one with --alertmanager URL")
+        except SourceError as error:
+            failure, now = failure_of(error), self._clock.now()
+            self._set(
+                clusters=tuple(
+                    msgspec.structs.replace(c, alerts=c.alerts.failed(failure, now))
+                    for c in self.snapshot.clusters
+                )
+            )
+            raise
+
+    async def poll_alerts(self) -> None:
+        failed = await self._each_cluster("alerts", self._alerts_of)
+        await self._rebuild()
+        if failed is not None:
+            raise failed
+
+    async def poll_silences(self) -> None:
+        before = self.snapshot.silences()
+        failed = await self._each_cluster("silences", lambda c: c.silences())
+        if self.snapshot.silences() != before:
+            await self._rebuild()
+        if failed is not None:
+            raise failed
+
+    async def poll_members(self) -> None:
+        failed: list[SourceError] = []
+        for cluster in tuple(self._sources.clusters.values()):
+            asked = self._clock.now()
+            replies = await cluster.statuses()
+            known = {m.url: m.status for c in self.snapshot.clusters for m in c.members if c.name == cluster.name}
+            members = []
+            for reply in replies:
+                url = safe(reply.url)
+                old = known.get(url) or Reading[MemberStatus](limit=self._limit(self._refresh * SLOW))
+                if reply.error is not None:
+                    failed.append(reply.error)
+                    status = old.failed(failure_of(reply.error), self._clock.now())
+                else:
+                    assert reply.status is not None
+                    status = old.good(reply.status, asked)
+                members.append(MemberReading(url=url, status=status))
+            self._set_cluster(cluster.name, members=tuple(members))
+        if failed:
+            raise failed[0]
+
+    def panel_poll(self, key: str) -> Poll:
+        """The poll of one panel: all its queries at once; the panel is unknown when one of them fails."""
+        panel = self.panel(key)
+        assert panel is not None
+
+        async def poll() -> None:
+            asked = self._clock.now()
+            old = self.snapshot.panels.get(key) or Reading(limit=self._limit(self.refresh_of(key)))
+            try:
+                results = await self._query_all(key, panel, asked)
+            except SourceError as error:
+                self._set_panel(key, old.failed(failure_of(error), self._clock.now()))
+                raise
+            warnings = tuple(w for r in results for w in r.warnings)
+            self._set_panel(key, old.good(PanelData(results), asked, warnings))
+
+        return poll
+
+    async def _query_all(self, key: str, panel: Panel, now: float) -> tuple[QueryResult, ...]:
+        tasks = [asyncio.ensure_future(self._query(key, panel, i, now)) for i in range(len(panel.queries))]
+        try:
+            return tuple(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _query(self, key: str, panel: Panel, index: int, now: float) -> QueryResult:
+        client = self._sources.prometheus
+        if client is None:
+            raise SourceError("this context has no Prometheus", hint="add `prometheus: {url: …}` to it")
+        expr = panel.queries[index].expr
+        window, step = self._span_of(key, panel, index)
+        if not window:
+            return await client.query(expr)
+        cache = self._caches.get((key, index))
+        if cache is None or cache.window != window:
+            cache = self._caches[key, index] = RangeCache(window, step)
+        ask = cache.plan(now)
+        self._count(ask, cache)
+        return cache.merge(ask, await client.query_range(expr, ask.start, ask.end, ask.step))
+
+    def _span_of(self, key: str, panel: Panel, index: int) -> tuple[float, float]:
+        """The window and step to ask for, in seconds; (0, 0) when the latest value is enough: for a chart its
+        range, for a value that is held against a threshold as long as that must be crossed."""
+        held = hold_span(panel) if index == headline_index(panel) else (0.0, 0.0)
+        charted = panel.kind in (PanelKind.LINE, PanelKind.NUMBER) and not self.instant
+        if not charted:
+            wanted = key in self.lasting if self.instant else panel.kind is PanelKind.GAUGE
+            return held if wanted else (0.0, 0.0)
+        window = self._windows.get(key, panel.window)
+        return max((window, step_of(window)), held)
+
+    def _count(self, ask: RangeAsk, cache: RangeCache) -> None:
+        self.samples_asked += ask.points
+        self.samples_full += int(cache.window / cache.step) + 1
+
+    async def _read(self, field: str, ask: Callable[[], Awaitable[object]]) -> None:
+        asked = self._clock.now()
+        try:
+            data = await ask()
+        except (SourceError, FlagError) as error:
+            reading: Reading[object] = getattr(self.snapshot, field)
+            self._set(**{field: reading.failed(failure_of(error), self._clock.now())})
+            if isinstance(error, SourceError):
+                raise
+            raise SourceError(error.message, where=error.where, hint=error.hint) from error
+        reading = getattr(self.snapshot, field)
+        self._set(**{field: reading.good(data, asked)})
+
+    async def _each_cluster(
+        self, field: str, ask: Callable[[AlertmanagerCluster], Awaitable[object]]
+    ) -> SourceError | None:
+        """Ask every cluster and record each answer; the first failure, so that it can be raised once what
+        the others said has been used."""
+        clusters = tuple(self._sources.clusters.values())
+        results = await asyncio.gather(*(self._one_cluster(field, c, ask) for c in clusters))
+        return next((error for error in results if error is not None), None)
+
+    async def _one_cluster(
+        self,
+        field: str,
+        cluster: AlertmanagerCluster,
+        ask: Callable[[AlertmanagerCluster], Awaitable[object]],
+    ) -> SourceError | None:
+        asked = self._clock.now()
+        try:
+            reply = await ask(cluster)
+        except SourceError as error:
+            old = self._cluster_reading(cluster.name, field)
+            self._set_cluster(cluster.name, **{field: old.failed(failure_of(error), self._clock.now())})
+            return error
+        data = getattr(reply, "data")  # noqa: B009  both kinds of reply have it
+        old = self._cluster_reading(cluster.name, field)
+        self._set_cluster(cluster.name, **{field: old.good(data, asked)})
+        return None
+
+    def _cluster_reading(self, name: str, field: str) -> Reading[object]:
+        found = next(c for c in self.snapshot.clusters if c.name == name)
+        reading: Reading[object] = getattr(found, field)
+        return reading
+
+    async def _alerts_of(self, cluster: AlertmanagerCluster) -> ClusterReply[tuple[Alert, ...]]:
+        reply = await cluster.alerts()
+        members = next(c.members for c in self.snapshot.clusters if c.name == cluster.name)
+        if not may_mute(m.status.data for m in members if m.status.data is not None):
+            return reply
+        groups = await cluster.groups()
+        data = await asyncio.to_thread(mark_muted, reply.data, groups.data)
+        return ClusterReply(data, reply.failures)
+
+    async def _rebuild(self) -> None:
+        if not self.builds_rows:
+            return
+        built = await rows_of(self.snapshot)
+        self._set(rows=built.rows, shared=built.shared, counts=built.counts)
+
+    def _set_panel(self, key: str, reading: Reading[PanelData]) -> None:
+        self._set(panels={**self.snapshot.panels, key: reading})
+
+    def _set_cluster(self, name: str, **fields: object) -> None:
+        self._set(
+            clusters=tuple(
+                msgspec.structs.replace(c, **fields) if c.name == name else c for c in self.snapshot.clusters
+            )
+        )
+
+    def _set(self, **fields: object) -> None:
+        self.snapshot = msgspec.structs.replace(self.snapshot, now=self._clock.now(), **fields)
+        self._changed()
+
+    @staticmethod
+    def _limit(interval: float) -> float:
+        return max(15.0, 3 * interval)

@@ -1,0 +1,94 @@
+"""One immutable picture of everything known at one time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from opsconsole.model.alertlist import AlertRow
+from opsconsole.model.alerts import Alert
+from opsconsole.model.flags import FlagChange, FlagSet
+from opsconsole.model.journal import Entry
+from opsconsole.model.panels import PanelData
+from opsconsole.model.playbook import Playbook
+from opsconsole.model.reading import Reading
+from opsconsole.model.rules import BuildInfo, MemberStatus, RuleGroup, Target
+from opsconsole.model.severity import Severity
+from opsconsole.model.silences import Silence
+from opsconsole.text import SafeText, trusted
+
+
+class MemberReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One member of an Alertmanager cluster."""
+
+    url: SafeText
+    status: Reading[MemberStatus]
+
+
+class ClusterReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One Alertmanager cluster: its merged alerts and silences, and each member by itself."""
+
+    name: str
+    alerts: Reading[tuple[Alert, ...]]
+    silences: Reading[tuple[Silence, ...]]
+    members: tuple[MemberReading, ...] = ()
+
+
+class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the console is connected and as whom. `demo` is the label to show on every screen, or ""."""
+
+    name: SafeText
+    environment: SafeText = trusted("")
+    user: SafeText = trusted("")
+    read_only: bool = False
+    demo: SafeText = trusted("")
+
+    @property
+    def production(self) -> bool:
+        return self.environment.lower() in {"production", "prod"}
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything known at `now` (wall seconds since the epoch).
+
+    `panels` are keyed `system/panel-id`. A source that the context does not have is None or an empty tuple.
+    `extender` says who extends acks: "this console", "kthxbye" or "nobody". `rows` are the alerts, pending
+    ones too, most urgent first; `shared` is what `distinguishing` needs by alertname; `counts` are the alerts
+    that are on fire and nobody has, by severity. `broken` are pollers that met an error of this program.
+    """
+
+    context: ContextInfo
+    now: float
+    playbooks: tuple[Playbook, ...] = ()
+    prometheus: Reading[BuildInfo] | None = None
+    rules: Reading[tuple[RuleGroup, ...]] | None = None
+    targets: Reading[tuple[Target, ...]] | None = None
+    clusters: tuple[ClusterReading, ...] = ()
+    panels: Mapping[str, Reading[PanelData]] = {}
+    flags: Reading[FlagSet] | None = None
+    changes: tuple[FlagChange, ...] = ()
+    journal: tuple[Entry, ...] = ()
+    extender: SafeText = trusted("nobody")
+    rows: tuple[AlertRow, ...] = ()
+    shared: Mapping[str, frozenset[tuple[str, str]]] = {}
+    counts: Mapping[Severity, int] = {}
+    broken: Mapping[str, SafeText] = {}
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """The last known alerts of all clusters, known or not: ask `ClusterReading.alerts` for the age."""
+        if len(self.clusters) == 1:
+            return self.clusters[0].alerts.data or ()
+        return tuple(alert for cluster in self.clusters for alert in cluster.alerts.data or ())
+
+    def silences(self) -> dict[str, Silence]:
+        """The last known silences of all clusters by id."""
+        return {s.id: s for cluster in self.clusters for s in cluster.silences.data or ()}
+
+    def response(self, alertname: str, severity: str) -> float | None:
+        """Seconds to the first response: the first playbook that knows the alert, else any by severity."""
+        for playbook in self.playbooks:
+            if alertname in playbook.alerts:
+                return playbook.response_time(alertname, severity)
+        found = [r for r in (p.response.get(severity) for p in self.playbooks) if r is not None]
+        return min(found, default=None)

@@ -1,0 +1,117 @@
+"""From the words of the silence form to a silence, and what to ask twice about. Pure."""
+
+from __future__ import annotations
+
+import shlex
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+
+import msgspec
+
+from opsconsole.errors import UsageError
+from opsconsole.model.alerts import Alert
+from opsconsole.model.matchers import Matcher, Matchers, matches_everything, parse_matchers
+from opsconsole.model.silences import Silence
+from opsconsole.render.times import format_duration, parse_until
+from opsconsole.text import SafeText, is_safe, safe, safe_block
+
+LONG = 24 * 3600.0
+"""Seconds above which a silence needs a second yes."""
+
+
+class Words(msgspec.Struct, frozen=True):
+    """What stands in the form."""
+
+    matchers: str
+    until: str
+    comment: str
+
+
+@lru_cache(maxsize=8)
+def matchers_of(text: str) -> Matchers:
+    """The matchers of a text, one or several a line. Raises UsageError that names the line."""
+    found: list[Matcher] = []
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        try:
+            found += parse_matchers(line.strip().rstrip(","))
+        except UsageError as error:
+            where = f"line {number}: " if len(lines) > 1 else ""
+            raise UsageError(f"{where}{error.message}", hint=error.hint) from None
+    if not found:
+        raise UsageError("no matchers: it would hide everything, and Alertmanager refuses it")
+    return tuple(dict.fromkeys(found))
+
+
+def typable(matcher: Matcher) -> Matcher:
+    """A matcher that matches the same and can be shown and edited in a field: a value with characters that
+    cannot (control characters, line separators, invisible ones) as a regular expression that names them."""
+    if matcher.is_regex or is_safe(matcher.value.replace("\n", "")):
+        return matcher
+    pattern = "".join(_named(char) for char in matcher.value)
+    return Matcher(matcher.name, pattern, is_regex=True, is_equal=matcher.is_equal)
+
+
+def _named(char: str) -> str:
+    if not is_safe(char) or unicodedata.category(char) in ("Mn", "Me"):
+        return f"\\x{{{ord(char):x}}}"
+    return f"\\{char}" if char.isascii() and not char.isalnum() and char not in " _" else char
+
+
+def draft_of(words: Words, *, cluster: str, user: str, now: float, zone: tzinfo) -> Silence:
+    """The silence that the words ask for. Raises UsageError for the first thing that is wrong."""
+    matchers = matchers_of(words.matchers)
+    until = parse_until(words.until, now, zone)
+    comment = words.comment.strip()
+    if not comment:
+        raise UsageError("a comment is required: why, and until what")
+    return Silence(
+        matchers=matchers,
+        starts_at=datetime.fromtimestamp(now, UTC),
+        ends_at=datetime.fromtimestamp(until, UTC),
+        created_by=safe(user),
+        comment=safe_block(comment),
+        cluster=cluster,
+    )
+
+
+def is_everything(matchers: Sequence[Matcher], hidden: Sequence[Alert], known: int) -> bool:
+    """Whether a silence is as good as on everything: no matcher excludes anything that has its labels, or
+    it hides each of several known alerts."""
+    if matches_everything(matchers) or all(_wide(m) for m in matchers):
+        return True
+    return known > 1 and len(hidden) >= known
+
+
+def _wide(matcher: Matcher) -> bool:
+    if matcher.is_regex:
+        return matcher.is_equal and matcher.value in {".*", ".+", ""}
+    return not matcher.is_equal
+
+
+def doubts(draft: Silence, hidden: Sequence[Alert] | None, known: int, now: float) -> list[str]:
+    """The reasons for which a second yes is needed. `hidden` is None when it is not known what it hides;
+    `known` is how many alerts the cluster has now."""
+    reasons: list[str] = []
+    if hidden is None:
+        reasons.append("It is not known what this hides: Alertmanager did not answer.")
+    elif not hidden:
+        reasons.append("It hides no alert now: is a matcher mistyped?")
+    if is_everything(draft.matchers, hidden or (), known):
+        reasons.append("It hides everything: every alert of this Alertmanager, known now or not yet.")
+    if draft.ends - now > LONG:
+        reasons.append(f"It lasts {format_duration(round(draft.ends - now))}: longer than 24h.")
+    return reasons
+
+
+def amtool_line(draft: Silence, url: str = "") -> SafeText:
+    """The amtool command that does the same."""
+    parts = ["amtool", "silence", "add"]
+    if url:
+        parts.append(f"--alertmanager.url={url}")
+    parts += [f"--author={draft.created_by}", f"--comment={draft.comment}"]
+    parts.append(f"--end={draft.ends_at:%Y-%m-%dT%H:%M:%SZ}")
+    parts += [str(matcher) for matcher in draft.matchers]
+    return safe(" ".join(shlex.quote(part) for part in parts), 4000)

@@ -1,0 +1,242 @@
+"""The silence form: matchers, an end and a comment, and what they hide, asked as they change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.timer import Timer
+from textual.widgets import Input, Static, TextArea
+
+from opsconsole.errors import OpsError, UsageError
+from opsconsole.model.alerts import Alert
+from opsconsole.model.matchers import Matchers
+from opsconsole.model.severity import Severity
+from opsconsole.model.silences import Silence
+from opsconsole.render.glyphs import SEVERITY_STYLES
+from opsconsole.render.times import exact, parse_until
+from opsconsole.state.snapshot import Snapshot
+from opsconsole.text import safe
+from opsconsole.ui.dialogs.ack import alert_lines
+from opsconsole.ui.dialogs.base import Dialog, paragraphs, words
+from opsconsole.ui.dialogs.confirm import ConfirmDialog
+from opsconsole.ui.dialogs.silence_draft import Words, amtool_line, doubts, draft_of, matchers_of, typable
+from opsconsole.ui.services import Services
+
+DEBOUNCE = 0.3
+"""Seconds without a keystroke before Alertmanager is asked."""
+
+
+class SilenceForm(Dialog[Silence]):
+    """Gives the silence to create on `cluster`, without an id; nothing is written by the form.
+
+    What is confirmed is what was shown: Alertmanager is asked again at ctrl+s, and when the answer differs
+    from the one on the screen the new one is shown and a new ctrl+s is needed.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "accept", show=False)]
+
+    def __init__(
+        self,
+        services: Services,
+        cluster: str,
+        matchers: Matchers = (),
+        *,
+        until: str = "2h",
+        comment: str = "",
+    ) -> None:
+        name = safe(cluster or "Alertmanager", 40)
+        super().__init__(services, f"Silence on {name}", f"esc cancel · tab next · ctrl+s silence on {name}")
+        self._cluster = cluster
+        self._start = Words("\n".join(str(typable(m)) for m in matchers), until, comment)
+        self._hidden: tuple[Alert, ...] | None = None
+        self._asked: Matchers = ()
+        self._confirming = False
+        self._timer: Timer | None = None
+
+    def inside(self) -> ComposeResult:
+        strong = self.services.theme["strong"]
+        yield words("Matchers, one a line", strong)
+        yield TextArea(self._start.matchers, id="matchers", compact=True, soft_wrap=False)
+        with Horizontal(classes="field"):
+            yield words("For      ", strong)
+            yield Input(self._start.until, compact=True, id="until", max_length=40, select_on_focus=False)
+            yield words("", self.services.theme["dim"], id="ends")
+        with Horizontal(classes="field"):
+            yield words("Comment  ", strong)
+            yield Input(self._start.comment, compact=True, id="comment", max_length=500)
+        yield words("", id="form-problem")
+        # It takes the focus, so that the keys reach what does not fit.
+        with VerticalScroll(id="consequences", can_focus=True):
+            yield words("", id="hides-text")
+            yield words("", self.services.theme["dim"], id="amtool")
+
+    def on_mount(self) -> None:
+        self.query_one("#comment" if self._start.matchers else "#matchers").focus()
+        self._describe()
+        self._ask_soon(0.01)
+
+    @on(TextArea.Changed)
+    def _matchers_changed(self) -> None:
+        self._describe()
+        self._ask_soon(DEBOUNCE)
+
+    @on(Input.Changed)
+    def _words_changed(self) -> None:
+        self._describe()
+
+    @on(Input.Submitted)
+    def _next_field(self) -> None:
+        self.focus_next()
+
+    def action_accept(self) -> None:
+        if self.armed and not self._confirming:
+            self._confirming = True
+            self.run_worker(self._confirm(), group="confirm", exit_on_error=False)
+
+    async def _confirm(self) -> None:
+        try:
+            await self._check_and_leave()
+        finally:
+            self._confirming = False
+
+    async def _check_and_leave(self) -> None:
+        form, draft = self._words(), self._draft()
+        if draft is None:
+            return
+        seen = None if self._hidden is None or self._asked != draft.matchers else _keys(self._hidden)
+        await self._ask(draft.matchers)
+        if self._words() != form:
+            return
+        if self._hidden is not None and _keys(self._hidden) != seen:
+            self._problem("This is what it hides now; ctrl+s again to go on.")
+            return
+        cluster = next((c for c in self._snapshot.clusters if c.name == self._cluster), None)
+        known = len(cluster.alerts.data or ()) if cluster is not None else 0
+        reasons = doubts(draft, self._hidden, known, self.services.clock.now())
+        if reasons:
+            dialog = ConfirmDialog(
+                self.services, "Silence all the same?", [*reasons, "", *map(str, draft.matchers)]
+            )
+            if not await self.app.push_screen_wait(dialog):
+                return
+        self.dismiss(draft)
+
+    def _words(self) -> Words:
+        return Words(
+            self.query_one("#matchers", TextArea).text,
+            self.query_one("#until", Input).value,
+            self.query_one("#comment", Input).value,
+        )
+
+    def _draft(self) -> Silence | None:
+        try:
+            draft = self._parse(self._words())
+        except UsageError as error:
+            self._problem(f"{error.message}  {error.hint}")
+            return None
+        self._problem("")
+        return draft
+
+    def _parse(self, form: Words) -> Silence:
+        return draft_of(
+            form,
+            cluster=self._cluster,
+            user=self._snapshot.context.user,
+            now=self.services.clock.now(),
+            zone=self.services.zone,
+        )
+
+    def _describe(self) -> None:
+        """Show when it ends, what is wrong, and the same thing as an amtool command."""
+        form = self._words()
+        self._say("#ends", self._ends(form.until))
+        try:
+            matchers_of(form.matchers)
+        except UsageError as error:
+            self._problem(error.message)
+            self._say("#amtool", "")
+            return
+        self._problem("")
+        try:
+            draft = self._parse(Words(form.matchers, form.until, form.comment or "…"))
+        except UsageError:
+            self._say("#amtool", "")
+            return
+        self._say("#amtool", f"as amtool: {amtool_line(draft, self._url())}")
+
+    def _ends(self, until: str) -> str:
+        now = self.services.clock.now()
+        try:
+            at = parse_until(until, now, self.services.zone)
+        except UsageError as error:
+            return f"  {error.message}; {error.hint}" if error.hint else f"  {error.message}"
+        return f"  until {exact(at, self.services.zone, now)}"
+
+    def _url(self) -> str:
+        cluster = next((c for c in self._snapshot.clusters if c.name == self._cluster), None)
+        return cluster.members[0].url if cluster is not None and cluster.members else ""
+
+    def _ask_soon(self, delay: float) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(delay, self._ask_now)
+
+    def _ask_now(self) -> None:
+        try:
+            matchers = matchers_of(self.query_one("#matchers", TextArea).text)
+        except UsageError:
+            self._hidden = None
+            self._say("#hides-text", "")
+            return
+        self.run_worker(self._ask(matchers), group="preview", exit_on_error=False)
+
+    async def _ask(self, matchers: Matchers) -> None:
+        """Ask what the matchers hide and show it; unknown is said with its reason."""
+        if matchers != self._asked:
+            self._say("#hides-text", "asking Alertmanager what it hides…")
+        self._asked, self._hidden = matchers, None
+        try:
+            hidden = await self.services.runner.preview(self._cluster, matchers)
+        except OpsError as error:
+            if matchers != self._asked:
+                return
+            text = Text(f"{self.services.glyphs.unknown} UNKNOWN what it hides: ")
+            text.append(safe(f"{error.message} {error.hint}", 300))
+            text.stylize(self.services.theme["unknown"])
+            self.query_one("#hides-text", Static).update(text)
+            return
+        if matchers == self._asked:
+            self._hidden = tuple(hidden)
+            self.query_one("#hides-text", Static).update(hides(self.services, self._hidden))
+
+    def _problem(self, text: str) -> None:
+        self.query_one("#form-problem", Static).update(Text(text, style=self.services.theme["unknown"]))
+
+    def _say(self, where: str, text: str) -> None:
+        self.query_one(where, Static).update(Text(text, style=self.services.theme["dim"]))
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        return self.services.engine.snapshot
+
+
+def hides(services: Services, alerts: Sequence[Alert]) -> Text:
+    """What a silence hides: how many of which severity, then each."""
+    theme, glyphs = services.theme, services.glyphs
+    head = Text(f"hides now: {len(alerts):,} alert{'' if len(alerts) == 1 else 's'}", style=theme["strong"])
+    counts = Counter(alert.severity for alert in alerts)
+    for severity in sorted(counts, key=Severity.__int__):
+        head.append(f"  {glyphs.severity(severity)} {counts[severity]:,}", theme[SEVERITY_STYLES[severity]])
+    worst_first = sorted(alerts, key=lambda alert: (alert.severity, alert.since))
+    return paragraphs([head, *alert_lines(services, worst_first, limit=20)])
+
+
+def _keys(alerts: Sequence[Alert]) -> frozenset[str]:
+    return frozenset(alert.key for alert in alerts)

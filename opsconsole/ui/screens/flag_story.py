@@ -1,0 +1,138 @@
+"""What is known of a flag's changes and of its rollback: pure, from a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from opsconsole.model.flags import Flag, FlagChange
+from opsconsole.model.journal import Entry, Phase, Result
+from opsconsole.model.panels import PanelData, PanelState, headline_series
+from opsconsole.model.playbook import Panel
+from opsconsole.model.verdicts import Level
+from opsconsole.render.times import ago, clock, span, when
+from opsconsole.state.snapshot import Snapshot
+from opsconsole.text import SafeText, safe, trusted
+from opsconsole.ui.panels.contents import Look
+
+SUSPICIOUS = 3600.0
+"""Seconds before the onset of an alert within which a flag change is suspected."""
+
+
+class Rollback(msgspec.Struct, frozen=True, kw_only=True):
+    """The last rollback of a flag that was not restored. Times in seconds since the epoch; `verified` is
+    None when reading back did not show it."""
+
+    written: float
+    verified: float | None
+    message: SafeText = trusted("")
+
+
+def last_change(snapshot: Snapshot, key: str) -> FlagChange | None:
+    """The latest change of a flag; None when none was seen."""
+    return max((c for c in snapshot.changes if c.key == key), key=lambda c: c.at, default=None)
+
+
+def suspicion(snapshot: Snapshot, key: str) -> tuple[float, SafeText]:
+    """How soon before the onset of the worst alert that nobody has a flag changed, in seconds, and the words
+    for it (`6m before HighErrorRate`). Infinity and "" when it did not change in the hour before."""
+    worst = next((row for row in snapshot.rows if row.counts), None)
+    if worst is None:
+        return float("inf"), trusted("")
+    apart = [worst.alert.since - c.at for c in snapshot.changes if c.key == key]
+    soonest = min((a for a in apart if 0 <= a <= SUSPICIOUS), default=None)
+    if soonest is None:
+        return float("inf"), trusted("")
+    return soonest, safe(f"{ago(soonest)} before {worst.alert.name}")
+
+
+def short_suspicion(snapshot: Snapshot, key: str) -> SafeText:
+    """The words of `suspicion` without the alert's name."""
+    apart, words = suspicion(snapshot, key)
+    return safe(f"{ago(apart)} before") if words else words
+
+
+def ordered(snapshot: Snapshot) -> list[Flag]:
+    """The flags: the suspected first, the latest change first, then by name."""
+    flags = snapshot.flags.data.flags if snapshot.flags is not None and snapshot.flags.data else ()
+
+    def rank(flag: Flag) -> tuple[float, float, str]:
+        change = last_change(snapshot, flag.key)
+        return suspicion(snapshot, flag.key)[0], -(change.at if change else 0.0), flag.key
+
+    return sorted(flags, key=rank)
+
+
+def rollback_of(journal: Sequence[Entry], key: str) -> Rollback | None:
+    """The last rollback of a flag that may stand: carried out, or not known, and not restored since."""
+    restored = {
+        entry.detail.get("undoes")
+        for entry in journal
+        if entry.action in {"restore", "undo"} and entry.result is Result.DONE
+    }
+    ends = {e.op: e for e in journal if e.phase is Phase.OUTCOME and e.action == "rollback"}
+    starts = [
+        e for e in journal if e.action == "rollback" and e.phase is Phase.INTENT and e.detail.get("key") == key
+    ]
+    for start in sorted(starts, key=lambda e: -e.seq):
+        end = ends.get(start.op)
+        if start.op in restored or (end is not None and end.result in {Result.REFUSED, Result.FAILED}):
+            continue
+        done = end is not None and end.result is Result.DONE
+        return Rollback(
+            written=start.at,
+            verified=end.at if done and end is not None else None,
+            message=end.message if end is not None else trusted("no outcome yet"),
+        )
+    return None
+
+
+def recovered_at(panel: Panel, data: PanelData | None, since: float) -> float | None:
+    """When the panel's headline went back within its thresholds to stay there, after `since`; None while it
+    has not."""
+    after = since
+    fresh = False
+    for series in headline_series(panel, data) if data is not None else ():
+        for time, value in zip(series.times, series.values, strict=True):
+            if time < since:
+                continue
+            fresh = True
+            bad = value != value or any(t.crossed(value) for t in panel.thresholds)
+            if bad and time >= series.times[-1]:
+                return None
+            if bad:
+                after = max(after, next(t for t in series.times if t > time))
+    return after if fresh else None
+
+
+def recovery(
+    rollback: Rollback, panel: Panel | None, data: PanelData | None, state: PanelState | None, look: Look
+) -> list[tuple[SafeText, str]]:
+    """`written 03:14:02 · verified 03:14:03 · recovering…` as (text, style name) pieces."""
+    dot = f" {look.glyphs.dot} "
+    pieces = [(trusted(f"written {clock(rollback.written, look.zone, seconds=True)}"), "plain")]
+    if rollback.verified is None:
+        return [*pieces, (safe(f"{dot}not verified: {rollback.message}"), "unknown")]
+    pieces.append((trusted(f"{dot}verified {clock(rollback.verified, look.zone, seconds=True)}"), "plain"))
+    if panel is None or state is None:
+        return [*pieces, (trusted(f"{dot}cannot tell: no panel"), "unknown")]
+    if state.level is Level.UNKNOWN:
+        return [*pieces, (safe(f"{dot}cannot tell: {state.reason}"), "unknown")]
+    if not panel.thresholds:
+        return [*pieces, (trusted(f"{dot}cannot tell: the panel has no thresholds"), "unknown")]
+    back = recovered_at(panel, data, rollback.verified)
+    if state.level is Level.OK and back is not None:
+        return [*pieces, (trusted(f"{dot}recovered {clock(back, look.zone, seconds=True)}"), "ok")]
+    return [*pieces, (trusted(f"{dot}recovering…"), "warning")]
+
+
+def change_words(change: FlagChange | None, now: float, look: Look) -> SafeText:
+    """When a flag changed, as exactly as that is known."""
+    if change is None:
+        return trusted("no change was seen since this journal began")
+    who = f" by {change.who}" if change.who else " by this console" if change.ours else ""
+    at = when(change.at, now, look.zone)
+    if change.exact:
+        return safe(f"{at}, {span(now - change.at)} ago{who}: {change.summary}")
+    return safe(f"seen {at}, {span(now - change.at)} ago; it happened before that{who}: {change.summary}")

@@ -1,0 +1,352 @@
+"""The flags: which one is suspected, what the errors did when it changed, and the way back."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from opsconsole.actions.registry import Focus, Scope
+from opsconsole.errors import OpsError
+from opsconsole.model.flags import Flag, FlagChange, RollbackPlan
+from opsconsole.model.panels import PanelData, panel_state
+from opsconsole.model.playbook import Panel
+from opsconsole.model.reading import Freshness, Reading
+from opsconsole.render.charts import Mark, line_chart, threshold_lines
+from opsconsole.render.panel import panel_box
+from opsconsole.render.records import flag_row
+from opsconsole.render.times import ago, clock, format_duration
+from opsconsole.state.snapshot import Snapshot
+from opsconsole.text import safe, trusted
+from opsconsole.ui.bindings import bindings_for
+from opsconsole.ui.dialogs.base import Dialog
+from opsconsole.ui.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
+from opsconsole.ui.dialogs.text_view import copy_text
+from opsconsole.ui.lines import Lines
+from opsconsole.ui.panels.chart import WAITING, figure, stale_note
+from opsconsole.ui.panels.contents import Look, Window, chart_series, no_answer, window_of
+from opsconsole.ui.panels.ranges import RangeReading
+from opsconsole.ui.screens.flag_story import (
+    change_words,
+    last_change,
+    ordered,
+    recovery,
+    rollback_of,
+    short_suspicion,
+    suspicion,
+)
+from opsconsole.ui.screens.listing import ListScreen
+from opsconsole.ui.services import Services
+
+_RANGES = (0.0, 3600.0, 21_600.0, 86_400.0)
+"""What `w` goes through: 0 is the panel's own range, or the hour around a change that lies before it."""
+
+_LINE = 500
+"""Characters of a line of a plan's diff that are shown."""
+
+_WIDE = 100
+"""The columns from which the list has room for the name of the alert that a flag is suspected of."""
+
+_BARS = 4
+"""The rows of the status lines, the head and the keys."""
+
+_CLOSE = (900.0, 1800.0, 3600.0)
+
+
+class FlagsScreen(ListScreen):
+    """The list of flags over the chosen panel with the change marked on its time axis."""
+
+    scope = Scope.FLAGS
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.FLAGS)]
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self._flags: dict[str, Flag] = {}
+        self._range = 0.0
+        self._look = Look(theme=services.theme, glyphs=services.glyphs, zone=services.zone)
+        self._other = RangeReading(services, self, self.cursor_moved)
+        self._drawn: tuple[object, ...] = ()
+        self._wanted = ""
+
+    def body(self) -> ComposeResult:
+        yield Lines(id="flags_head")
+        yield self.make_list()
+        yield Lines(id="flag_story")
+        yield Lines(id="flag_chart")
+
+    def watched(self) -> tuple[str, ...]:
+        found = self._panel()
+        return (found[0],) if found is not None else ()
+
+    def show(self, snapshot: Snapshot) -> None:
+        self._flags = {flag.key: flag for flag in ordered(snapshot)}
+        keys, now = list(self._flags), snapshot.now
+
+        def draw(index: int, width: int, here: bool) -> Text:
+            flag = self._flags[keys[index]]
+            change = last_change(snapshot, flag.key)
+            return flag_row(
+                flag,
+                change,
+                width=width,
+                now=now,
+                tz=self.services.zone,
+                suspicion=suspicion(snapshot, flag.key)[1]
+                if width >= _WIDE
+                else short_suspicion(snapshot, flag.key),
+                selected=here,
+                theme=self.services.theme,
+                glyphs=self.services.glyphs,
+            )
+
+        self.query_one("#flags_head", Lines).show([self._head(snapshot)])
+        self.rows.show(keys, draw, self._empty(snapshot))
+        if self._wanted and self.rows.move_to_key(self._wanted):
+            self._wanted = ""
+        elif not self.held:
+            # The list follows its cursor's flag; until somebody chose one, that is whichever is suspected most.
+            self.rows.move_to(0)
+        self.cursor_moved()
+
+    def focus_now(self) -> Focus:
+        snapshot, flag = self.snapshot, self._under_cursor()
+        return Focus(
+            scope=self.scope,
+            read_only=snapshot.context.read_only,
+            undoable=self.services.runner.last_undoable(),
+            flag=flag,
+            flags_known=snapshot.flags is not None and snapshot.flags.known(snapshot.now),
+            restorable=flag is not None and rollback_of(snapshot.journal, flag.key) is not None,
+            copyable=flag is not None,
+        )
+
+    def cursor_moved(self) -> None:
+        flag = self._under_cursor()
+        story = self._story(flag) if flag is not None else []
+        self.query_one("#flag_story", Lines).show(story)
+        self._draw_chart(flag, len(story))
+
+    def select(self, key: str) -> None:
+        """Put the cursor on a flag, now or when it is known."""
+        self.held = True
+        if not self.is_mounted or not self.rows.move_to_key(key):
+            self._wanted = key
+
+    def do_range(self) -> None:
+        self._range = _RANGES[(_RANGES.index(self._range) + 1) % len(_RANGES)]
+        self.cursor_moved()
+
+    def do_open(self) -> None:
+        self.do_copy()
+
+    def do_copy(self) -> None:
+        flag = self._under_cursor()
+        if flag is not None:
+            self.held = True
+            copy_text(self.console_app, self.services, "Flag", flag.name)
+
+    def do_rollback(self) -> None:
+        flag = self._under_cursor()
+        if flag is not None:
+            self.held = True
+            self.run_worker(self._change(flag, restore=False), group="actions", exit_on_error=False)
+
+    def do_restore(self) -> None:
+        flag = self._under_cursor()
+        if flag is not None:
+            self.held = True
+            self.run_worker(self._change(flag, restore=True), group="actions", exit_on_error=False)
+
+    async def _change(self, flag: Flag, *, restore: bool) -> None:
+        """Plan, show, ask, do. Bound to the key under the cursor when the action's key was pressed; the
+        plan's revision guards against a change in between."""
+        runner = self.services.runner
+        try:
+            plan = await (runner.plan_restore(flag.key) if restore else runner.plan_rollback(flag.key))
+        except OpsError as error:
+            self.console_app.tell(f"{error.message}\n{error.hint}".strip(), severity="error")
+            return
+        if await self.app.push_screen_wait(self._asking(flag, plan)):
+            outcome = await (runner.restore(flag.key) if restore else runner.rollback(plan))
+            self.console_app.report(outcome)
+
+    def _asking(self, flag: Flag, plan: RollbackPlan) -> Dialog[bool]:
+        context, theme = self.snapshot.context, self.services.theme
+        what = "Restore" if plan.restore else "Roll back"
+        title = f"{what} {flag.name}"
+        meaning = "bring back what stood before the rollback" if plan.restore else plan.kind.value
+        lines: list[str | Text] = [
+            Text(f"{what} = {meaning}: {plan.words}", style=theme["strong"]),
+            f"in {safe(context.name, 60)} {context.environment.upper()}",
+            "",
+        ]
+        for part in plan.diff.split("\n"):
+            style = {"+": "ok", "-": "critical"}.get(part[:1], "dim")
+            lines.append(Text(safe(part, _LINE), style=theme[style]))
+        if context.production:
+            return TypedConfirmDialog(self.services, title, lines, name=flag.key, verb=what.lower())
+        return ConfirmDialog(self.services, title, lines, verb=what.lower())
+
+    def _under_cursor(self) -> Flag | None:
+        return self._flags.get(self.rows.cursor_key) if self.is_mounted else None
+
+    def _panel(self) -> tuple[str, Panel] | None:
+        for playbook in self.snapshot.playbooks:
+            panel = playbook.panel(playbook.flag_panel) if playbook.flag_panel else None
+            if panel is not None:
+                return f"{playbook.system}/{panel.id}", panel
+        return None
+
+    def _head(self, snapshot: Snapshot) -> Text:
+        reading = snapshot.flags
+        if reading is None:
+            return self.said([("no flag provider", "dim")])
+        pieces = []
+        if reading.data is not None:
+            pieces = [(f"{len(reading.data.flags)} flags from {reading.data.source}", "dim")]
+        age = reading.age(snapshot.now)
+        if not reading.known(snapshot.now) and reading.freshness(snapshot.now) is not Freshness.WAITING:
+            old = f"stale {ago(age)}: " if age is not None else ""
+            pieces.append((f"   {self.services.glyphs.unknown} {old}{reading.why(snapshot.now)}", "unknown"))
+        return self.said(pieces)
+
+    def _empty(self, snapshot: Snapshot) -> list[Text]:
+        reading = snapshot.flags
+        if reading is None:
+            return [
+                self.said([("", "plain")]),
+                self.said([("No flag provider is configured for this context.", "plain")]),
+                self.said([("Name one in the configuration file, or give --flags-file PATH:", "dim")]),
+                self.said([("  flags: {provider: flagd, path: /etc/flagd/flags.json}", "strong")]),
+            ]
+        if reading.data is None:
+            hint = reading.failure.hint if reading.failure is not None else trusted("")
+            return [
+                self.said([(f"? The flags are not known: {reading.why(snapshot.now)}", "unknown")]),
+                self.said([(hint, "dim")]),
+            ]
+        return [self.said([(f"{reading.data.source} defines no flag.", "dim")])]
+
+    def _story(self, flag: Flag) -> list[Text]:
+        snapshot = self.snapshot
+        change = last_change(snapshot, flag.key)
+        serves = f"{flag.serves}   default {flag.default_variant or '(none)'} of {', '.join(flag.variants)}"
+        lines = [
+            self.heading(flag.name),
+            *self.field("serves", serves, limit=1),
+            *self.field("changed", change_words(change, snapshot.now, self._look), limit=2),
+        ]
+        suspected = suspicion(snapshot, flag.key)[1]
+        if suspected and self.app.size.width < _WIDE:
+            lines += self.field("suspected", f"it changed {suspected}", "high", limit=1)
+        if flag.safe_variant:
+            lines += self.field("roll back", f"serve {flag.safe_variant} to everyone", limit=1)
+        rollback = rollback_of(snapshot.journal, flag.key)
+        if rollback is not None:
+            found = self._panel()
+            reading = snapshot.panels.get(found[0], WAITING) if found else WAITING
+            panel = found[1] if found else None
+            state = panel_state(panel, reading, snapshot.now) if panel is not None else None
+            pieces = recovery(rollback, panel, reading.data, state, self._look)
+            lines.append(self.said([("rolled back  ", "strong"), *pieces]))
+        return lines
+
+    def _draw_chart(self, flag: Flag | None, story: int) -> None:
+        """Draw the chart in the rows that the list and a story of so many rows leave: the list has as many as
+        it has flags, up to a third of the screen."""
+        found, snapshot = self._panel(), self.snapshot
+        chart = self.query_one("#flag_chart", Lines)
+        width = self.app.size.width
+        free = self.app.size.height - _BARS
+        height = max(5, free - story - max(3, min(len(self._flags) or free, free // 3)))
+        if found is None:
+            words = "No panel to hold against the changes: the playbook names no flag_panel."
+            chart.show([self.said([(words, "dim")])] if flag is not None else [])
+            return
+        key, panel = found
+        change = last_change(snapshot, flag.key) if flag is not None else None
+        window, own = self._window(panel, change)
+        reading = snapshot.panels.get(key, WAITING) if own else self._other.get(panel, window)
+        current = snapshot.panels.get(key, WAITING)
+        state = panel_state(panel, current, snapshot.now)
+        marks = self._marks(flag, window)
+        note = stale_note(current, state, snapshot.now)
+        wanted = (reading, state, window, marks, note, width, height, self._range)
+        if wanted[1:] == self._drawn[1:] and self._same(reading):
+            return
+        self._drawn = wanted
+        title = safe(f"{panel.title} · {format_duration(window.end - window.start)}")
+        glyphs, theme = self.services.glyphs, self.services.theme
+        footer = trusted(f"{glyphs.flag} {clock(change.at, self.services.zone)}") if change else trusted("")
+        rows = panel_box(
+            title,
+            figure(panel, state, self._look),
+            state.level,
+            self._curve(panel, reading, window, marks, width - 2, height - 2),
+            footer,
+            width,
+            height,
+            note,
+            theme=theme,
+            glyphs=glyphs,
+        )
+        chart.show(rows)
+
+    def _same(self, reading: Reading[PanelData]) -> bool:
+        """Whether a reading shows what the one drawn shows; its time alone changes nothing."""
+        old = self._drawn[0]
+        if not isinstance(old, Reading) or old.data != reading.data:
+            return False
+        now = self.snapshot.now
+        return reading.data is not None or old.why(now) == reading.why(now)
+
+    def _curve(
+        self,
+        panel: Panel,
+        reading: Reading[PanelData],
+        window: Window,
+        marks: tuple[Mark, ...],
+        width: int,
+        height: int,
+    ) -> tuple[Text, ...]:
+        if reading.data is None:
+            return no_answer(reading.why(self.snapshot.now), width, height, self._look)
+        return line_chart(
+            chart_series(panel, reading.data),
+            width=width,
+            height=height,
+            start=window.start,
+            end=window.end,
+            thresholds=threshold_lines(panel.thresholds),
+            marks=marks,
+            unit=panel.unit,
+            minimum=panel.minimum,
+            maximum=panel.maximum,
+            step=window.step,
+            tz=self._look.zone,
+            theme=self._look.theme,
+            glyphs=self._look.glyphs,
+        )
+
+    def _window(self, panel: Panel, change: FlagChange | None) -> tuple[Window, bool]:
+        """The time axis, and whether the snapshot's own data covers it."""
+        now = self.snapshot.now
+        if self._range:
+            return window_of(self._range, now), self._range == panel.window
+        own = window_of(panel.window, now)
+        if change is not None and change.at >= own.start:
+            # As much before the change as after it, at least, but no more of the past than that needs.
+            length = next((r for r in _CLOSE if r >= 2 * (now - change.at)), panel.window)
+            return Window(own.end - min(length, panel.window), own.end, own.step), True
+        if change is None:
+            return own, True
+        return window_of(3600.0, min(now, change.at + 1800.0)), False
+
+    def _marks(self, flag: Flag | None, window: Window) -> tuple[Mark, ...]:
+        return tuple(
+            Mark(change.at)
+            for change in self.snapshot.changes
+            if flag is not None and change.key == flag.key and window.start <= change.at <= window.end
+        )

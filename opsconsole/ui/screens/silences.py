@@ -1,0 +1,287 @@
+"""The silences: who hides what, until when, and which alerts that is now."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.widgets import Input
+
+from opsconsole.actions.registry import Focus, Scope
+from opsconsole.errors import UsageError
+from opsconsole.model.alertlist import AlertRow
+from opsconsole.model.matchers import format_matchers, match_all, parse_matchers
+from opsconsole.model.silences import Silence
+from opsconsole.render.glyphs import SEVERITY_STYLES, severity_label
+from opsconsole.render.records import silence_row
+from opsconsole.render.row import Row
+from opsconsole.render.status import empty_line, source_status
+from opsconsole.render.times import ago, exact, left
+from opsconsole.state.snapshot import Snapshot
+from opsconsole.text import safe, trusted
+from opsconsole.ui.bindings import bindings_for
+from opsconsole.ui.dialogs.confirm import ConfirmDialog
+from opsconsole.ui.dialogs.silence_draft import amtool_line
+from opsconsole.ui.dialogs.silence_form import SilenceForm
+from opsconsole.ui.dialogs.text_view import copy_text
+from opsconsole.ui.lines import Lines
+from opsconsole.ui.panels.strip import calm
+from opsconsole.ui.screens.listing import ListScreen
+from opsconsole.ui.services import Services
+
+_STATES = {"active": 0, "pending": 1, "expired": 2}
+
+
+class SilencesScreen(ListScreen):
+    """Active and pending silences, the next to end first; expired ones on request."""
+
+    scope = Scope.SILENCES
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.SILENCES)]
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self._expired = False
+        self._filter = ""
+        self._problem = ""
+        self._listed: dict[str, Silence] = {}
+        self._hides: dict[str, list[AlertRow]] = {}
+
+    def body(self) -> ComposeResult:
+        yield Lines(id="silences_head")
+        yield Input(placeholder='createdBy, comment or alertname="HighLatency"', classes="filter", max_length=500)
+        yield self.make_list()
+        yield Lines(classes="detail")
+
+    def show(self, snapshot: Snapshot) -> None:
+        every = [s for c in snapshot.clusters for s in c.silences.data or ()]
+        self._hides = hidden_by(snapshot)
+        self._listed = {f"{s.cluster}/{s.id}": s for s in self._chosen(every)}
+        hidden = sum(s.status.state == "expired" for s in every)
+        self._head(len(self._listed), len(every), hidden)
+        now, keys = snapshot.now, list(self._listed)
+        known = {c.name: c.alerts.known(now) for c in snapshot.clusters}
+
+        def draw(index: int, width: int, here: bool) -> Text:
+            silence = self._listed[keys[index]]
+            count = len(self._hides.get(silence.id, ()))
+            return silence_row(
+                silence,
+                width=width,
+                now=now,
+                affected=count if known.get(silence.cluster) else None,
+                selected=here,
+                theme=self.services.theme,
+                glyphs=self.services.glyphs,
+            )
+
+        self.rows.show(keys, draw, self._empty(snapshot, bool(every)))
+        self.cursor_moved()
+
+    def focus_now(self) -> Focus:
+        return Focus(
+            scope=self.scope,
+            read_only=self.snapshot.context.read_only,
+            undoable=self.services.runner.last_undoable(),
+            silence=self._under_cursor(),
+            copyable=self._under_cursor() is not None,
+        )
+
+    def cursor_moved(self) -> None:
+        silence = self._under_cursor()
+        self.query_one(".detail", Lines).show(self._detail(silence) if silence is not None else [])
+
+    def select(self, silence_id: str) -> None:
+        """Put the cursor on a silence."""
+        for key, silence in self._listed.items():
+            if silence.id == silence_id:
+                self.rows.move_to_key(key)
+
+    def do_filter(self) -> None:
+        field = self.query_one(Input)
+        field.add_class("-open")
+        # At once: what is typed next belongs into the filter, not to the keys of the list.
+        self.set_focus(field)
+
+    def do_back(self) -> None:
+        field = self.query_one(Input)
+        self._filter = self._problem = field.value = ""
+        field.remove_class("-open")
+        self.set_focus(None)
+        self.show(self.snapshot)
+
+    def do_show_expired(self) -> None:
+        self._expired = not self._expired
+        self.show(self.snapshot)
+
+    def do_open(self) -> None:
+        silence = self._under_cursor()
+        if silence is not None:
+            copy_text(self.console_app, self.services, "Silence", amtool_line(silence))
+
+    def do_copy(self) -> None:
+        self.do_open()
+
+    def do_silence(self) -> None:
+        self.run_worker(self._new(), group="actions", exit_on_error=False)
+
+    def do_expire(self) -> None:
+        silence = self._under_cursor()
+        if silence is not None:
+            self.run_worker(self._expire(silence), group="actions", exit_on_error=False)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._filter, self._problem = event.value, problem_of(event.value)
+        if not self._problem:
+            self.show(self.snapshot)
+        else:
+            self._head(len(self._listed), len(self._listed), 0)
+
+    def on_input_submitted(self) -> None:
+        if not self._filter:
+            self.query_one(Input).remove_class("-open")
+        self.set_focus(None)
+
+    async def _new(self) -> None:
+        clusters = self.snapshot.clusters
+        if not clusters:
+            self.console_app.tell("no Alertmanager in this context", severity="warning")
+            return
+        under = self._under_cursor()
+        cluster = under.cluster if under is not None else clusters[0].name
+        draft = await self.app.push_screen_wait(SilenceForm(self.services, cluster))
+        if draft is not None:
+            self.console_app.report(await self.services.runner.silence(draft))
+
+    async def _expire(self, silence: Silence) -> None:
+        count = len(self._hides.get(silence.id, ()))
+        cluster = next((c for c in self.snapshot.clusters if c.name == silence.cluster), None)
+        known = cluster is not None and cluster.alerts.known(self.snapshot.now)
+        noun = "alert comes" if count == 1 else "alerts come"
+        back = f"{count} {noun} back and may notify" if known else "It is not known which alerts come back"
+        lines = [
+            safe(format_matchers(silence.matchers), 600),
+            f"by {silence.owner}: {safe(silence.reason, 400)}",
+            f"{back}. It would end in {left(silence.ends - self.snapshot.now)}.",
+        ]
+        dialog = ConfirmDialog(self.services, "Expire this silence", lines, verb="expire it")
+        if await self.app.push_screen_wait(dialog):
+            self.console_app.report(await self.services.runner.expire(silence))
+
+    def _under_cursor(self) -> Silence | None:
+        return self._listed.get(self.rows.cursor_key) if self.is_mounted else None
+
+    def _chosen(self, silences: list[Silence]) -> list[Silence]:
+        kept = [s for s in silences if self._expired or s.status.state != "expired"]
+        kept = [s for s in kept if wanted(s, self._filter)]
+        kept.sort(key=lambda s: (_STATES.get(s.status.state, 3), _order(s), s.id))
+        return kept
+
+    def _head(self, shown: int, every: int, expired: int) -> None:
+        pieces = [(f"{shown} of {every}" if shown != every else f"{every} silences", "dim")]
+        if self._filter:
+            pieces = [("filter: ", "dim"), (safe(self._filter, 60), "plain"), ("   ", "plain"), *pieces]
+        if self._problem:
+            pieces.append((f"   {self._problem}", "unknown"))
+        if expired and not self._expired:
+            pieces.append((f"   {expired} expired hidden (e)", "dim"))
+        elif self._expired:
+            pieces.append(("   expired shown (e)", "dim"))
+        titles = [(f"{'state':8}{'ends':11}{'hides':>4} {'who':15}matchers and comment", "header")]
+        self.query_one("#silences_head", Lines).show([self.said(pieces), self.said(titles)])
+
+    def _empty(self, snapshot: Snapshot, some: bool) -> list[Text]:
+        theme, glyphs, width = self.services.theme, self.services.glyphs, self.app.size.width
+        sources = [
+            source_status(safe(f"Alertmanager {c.name}", 40), c.silences, snapshot.now) for c in snapshot.clusters
+        ]
+        if some and all(s.known for s in sources):
+            words = "No silence matches the filter." if self._filter else "No silence is active or pending."
+            return [self.said([(words, "dim")])]
+        what = trusted("silences")
+        return [empty_line(calm(sources), width=width, what=what, theme=theme, glyphs=glyphs)]
+
+    def _detail(self, silence: Silence) -> list[Text]:
+        now, zone = self.snapshot.now, self.services.zone
+        starts = silence.starts_at.timestamp()
+        begun = f"{exact(starts, zone, now)}, {ago(now - starts)} ago" if starts <= now else ""
+        ends = f"{exact(silence.ends, zone, now)}, {self._until(silence, now)}"
+        rows = self._hides.get(silence.id, [])
+        lines = [
+            self.heading(safe(format_matchers(silence.matchers), 300)),
+            *self.field("starts", begun or exact(starts, zone, now)),
+            *self.field("ends", ends),
+            *self.field("by", f"{silence.created_by}{self._extended(silence)}"),
+            *self.field("comment", silence.comment),
+            self._hides_line(silence, rows),
+        ]
+        room = max(1, self.app.size.height // 2 - len(lines))
+        lines += [self._alert(row, now) for row in rows[:room]]
+        return lines[: self.app.size.height // 2]
+
+    def _until(self, silence: Silence, now: float) -> str:
+        if silence.status.state == "expired" or silence.ends <= now:
+            return f"{ago(now - silence.ends)} ago"
+        return f"in {left(silence.ends - now)}"
+
+    def _extended(self, silence: Silence) -> str:
+        if not silence.is_ack or silence.status.state != "active":
+            return ""
+        return f", extended by {self.snapshot.extender}"
+
+    def _hides_line(self, silence: Silence, rows: list[AlertRow]) -> Text:
+        cluster = next((c for c in self.snapshot.clusters if c.name == silence.cluster), None)
+        if cluster is None or not cluster.alerts.known(self.snapshot.now):
+            return self.said([("hides now   ", "dim"), ("not known: the alerts are old", "unknown")])
+        count = f"{len(rows)} alert{'' if len(rows) == 1 else 's'}"
+        return self.said([("hides now   ", "dim"), (f" {count}", "plain")])
+
+    def _alert(self, row: AlertRow, now: float) -> Text:
+        theme, glyphs = self.services.theme, self.services.glyphs
+        line = Row(self.app.size.width, glyphs)
+        line.space(3)
+        line.add(severity_label(row.severity, glyphs), theme[SEVERITY_STYLES[row.severity]])
+        line.add(f"  {row.alert.name}  ", theme["strong"])
+        labels = {k: v for k, v in row.alert.labels.items() if k not in ("alertname", "severity")}
+        line.add(safe(" ".join(f"{k}={v}" for k, v in sorted(labels.items())), 200), theme["dim"])
+        line.add(f"  {ago(now - row.alert.since)}")
+        return line.done()
+
+
+def hidden_by(snapshot: Snapshot) -> dict[str, list[AlertRow]]:
+    """The alerts that each silence hides, as Alertmanager says, by silence id."""
+    found: dict[str, list[AlertRow]] = {}
+    for row in snapshot.rows:
+        for silence_id in row.alert.status.silenced_by:
+            found.setdefault(silence_id, []).append(row)
+    return found
+
+
+def wanted(silence: Silence, text: str) -> bool:
+    """Whether a silence passes the filter: each word must occur in its creator, comment or matchers; a
+    filter in matcher syntax must be satisfied by its equality matchers."""
+    text = text.strip()
+    if not text:
+        return True
+    if "=" in text or "!~" in text:
+        labels = {m.name: m.value for m in silence.matchers if m.is_equal}
+        return match_all(parse_matchers(text), labels)
+    words = f"{silence.created_by} {silence.comment} {format_matchers(silence.matchers)}".lower()
+    return all(word in words for word in text.lower().split())
+
+
+def problem_of(text: str) -> str:
+    """Why a filter does not parse; "" when it does."""
+    if "=" not in text and "!~" not in text:
+        return ""
+    try:
+        parse_matchers(text)
+    except UsageError as error:
+        return safe(error.message, 100)
+    return ""
+
+
+def _order(silence: Silence) -> float:
+    """The next to end first; of the expired the latest first."""
+    return -silence.ends if silence.status.state == "expired" else silence.ends

@@ -1,0 +1,58 @@
+"""Fixtures that every kind of test may use. The servers are real and shared by a whole test session."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.scripted import ScriptedServer
+from tests.support.servers import Alertmanager, AlertmanagerClusterOf, Prometheus, Server
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[ScriptedServer]:
+    """A scripted server that is listening."""
+    async with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
+    """A real Alertmanager without a cluster. Shared: use alert names of your own."""
+    with Alertmanager(tmp_path_factory.mktemp("alertmanager")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A real Prometheus that scrapes itself. Shared: do not reload it."""
+    with Prometheus(tmp_path_factory.mktemp("prometheus")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def alertmanager_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlertmanagerClusterOf]:
+    """Two real Alertmanagers that gossip. Shared: leave both running."""
+    cluster = AlertmanagerClusterOf(tmp_path_factory.mktemp("cluster"), 2)
+    cluster.start()
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[[Server], Server]]:
+    """Starts a server of the test's own and stops it afterwards: `started(Prometheus(tmp_path / "p"))`."""
+    servers: list[Server] = []
+
+    def start(server: Server) -> Server:
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in reversed(servers):
+        server.stop()

@@ -1,0 +1,269 @@
+"""The dialogs by themselves: what confirms, what is asked twice, what is shown."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import NOW, ScreenApp, make_alert, make_services, make_snapshot, screen_text, some_alerts
+from textual import events
+from textual.screen import Screen
+from textual.widgets import Input, TextArea
+
+from opsconsole.errors import TimedOut, UsageError
+from opsconsole.model.matchers import exact_matchers
+from opsconsole.model.runbook import Command
+from opsconsole.render.glyphs import ASCII
+from opsconsole.text import safe, trusted
+from opsconsole.ui.dialogs.command import CommandDialog, CommandPicker
+from opsconsole.ui.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
+from opsconsole.ui.dialogs.prompt import PromptDialog
+from opsconsole.ui.dialogs.silence_draft import Words, amtool_line, doubts, draft_of, matchers_of
+from opsconsole.ui.dialogs.silence_form import SilenceForm
+from opsconsole.ui.dialogs.text_view import TextView
+
+SIZE = (100, 30)
+NASTY = "[/var/log] [@click=app.quit]x[/] [bold]y \\[z]"
+
+
+class Empty(Screen[None]):
+    """Something to be in front of."""
+
+
+def build(**more):
+    services, engine, runner = make_services(**more)
+    return ScreenApp(Empty(), services), services, engine, runner
+
+
+async def ask(app, dialog) -> list:
+    results: list = []
+    app.push_screen(dialog, results.append)
+    return results
+
+
+async def test_confirm_takes_enter_and_escape():
+    app, services, _, _ = build()
+    async with app.run_test(size=SIZE) as pilot:
+        results = await ask(app, ConfirmDialog(services, NASTY, [NASTY], verb="do it"))
+        await pilot.pause()
+        text = screen_text(app)
+        assert text.count("[/var/log] [@click=app.quit]x[/] [bold]y") == 2
+        await pilot.press("enter")
+        assert results == [True]
+        results = await ask(app, ConfirmDialog(services, "t", ["?"]))
+        await pilot.pause()
+        await pilot.press("escape")
+        assert results == [None]
+
+
+async def test_a_key_from_before_the_dialog_was_painted_does_not_confirm():
+    app, services, _, _ = build()
+    async with app.run_test(size=SIZE) as pilot:
+        early = events.Key("enter", "\r")
+        results = await ask(app, ConfirmDialog(services, "t", ["?"]))
+        app.post_message(early)
+        await pilot.pause(0.1)
+        assert results == []
+        await pilot.press("enter")
+        assert results == [True]
+
+
+async def test_a_name_must_be_typed_exactly():
+    app, services, _, _ = build()
+    async with app.run_test(size=SIZE) as pilot:
+        results = await ask(app, TypedConfirmDialog(services, "t", ["?"], name="new_pricing"))
+        await pilot.pause()
+        await pilot.press(*"new", "enter")
+        await pilot.pause()
+        assert results == []
+        assert "that is not the name" in screen_text(app)
+        await pilot.press("underscore", *"pricing", "enter")
+        assert results == [True]
+
+
+async def test_a_name_with_characters_that_nobody_can_type_is_typed_as_shown():
+    app, services, _, _ = build()
+    async with app.run_test(size=SIZE) as pilot:
+        results = await ask(app, TypedConfirmDialog(services, "t", ["?"], name="a\u202eb"))
+        await pilot.pause()
+        app.screen.query_one(Input).value = "a\\u202eb"
+        await pilot.press("enter")
+        assert results == [True]
+
+
+async def test_prompt_gives_the_line():
+    app, services, _, _ = build()
+    async with app.run_test(size=SIZE) as pilot:
+        results = await ask(app, PromptDialog(services, "Note", label="What"))
+        await pilot.pause()
+        await pilot.press("enter", *"saw it", "enter")
+        assert results == ["saw it"]
+
+
+async def test_text_view_shows_a_megabyte_without_all_of_it():
+    app, services, _, _ = build()
+    async with app.run_test(size=SIZE) as pilot:
+        await ask(app, TextView(services, "t", safe("x" * 1_000_000)))
+        await pilot.pause()
+        assert len(app.screen_stack) == 3
+        await pilot.press("escape")
+        assert len(app.screen_stack) == 2
+
+
+async def test_ascii_terminals_get_an_ascii_frame():
+    app, services, _, _ = build(glyphs=ASCII)
+    async with app.run_test(size=SIZE) as pilot:
+        await ask(app, ConfirmDialog(services, "t", ["plain"]))
+        await pilot.pause()
+        assert screen_text(app).isascii()
+
+
+def form(services, **more) -> SilenceForm:
+    matchers = exact_matchers({"alertname": "HighErrorRate"})
+    return SilenceForm(services, "main", matchers, comment="why", **more)
+
+
+async def test_the_form_asks_what_it_hides_as_the_matchers_change():
+    app, services, _, runner = build()
+    runner.hidden = lambda matchers: tuple(a for a in some_alerts() if all(m.matches(a.labels) for m in matchers))
+    async with app.run_test(size=SIZE) as pilot:
+        await ask(app, form(services))
+        await pilot.pause(0.2)
+        assert "hides now: 1 alert " in screen_text(app)
+        app.screen.query_one(TextArea).text = 'pool="primary"'
+        await pilot.pause(0.6)
+        text = screen_text(app)
+        assert "hides now: 2 alerts" in text
+        assert "amtool silence add" in text
+        app.screen.query_one(TextArea).text = 'pool="primary'
+        await pilot.pause()
+        assert "closing quote" in screen_text(app)
+        asked = len(runner.called("preview"))
+        await pilot.press("ctrl+s")
+        await pilot.pause(0.4)
+        assert len(runner.called("preview")) == asked, "nothing to ask about what does not parse"
+
+
+async def test_what_it_hides_is_unknown_when_alertmanager_does_not_answer():
+    app, services, _, runner = build()
+
+    def fail(matchers):
+        raise TimedOut("no answer in 10s")
+
+    runner.hidden = fail
+    async with app.run_test(size=SIZE) as pilot:
+        results = await ask(app, form(services))
+        await pilot.pause(0.2)
+        assert "UNKNOWN what it hides" in screen_text(app)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert isinstance(app.screen, ConfirmDialog)
+        assert "not known what this hides" in screen_text(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert results == []
+
+
+async def test_an_answer_that_changed_since_it_was_shown_is_shown_again():
+    app, services, _, runner = build()
+    hidden = [some_alerts()[0]]
+    runner.hidden = lambda matchers: tuple(hidden)
+    async with app.run_test(size=SIZE) as pilot:
+        results = await ask(app, form(services))
+        await pilot.pause(0.2)
+        hidden.append(make_alert("HighErrorRate", route="/other"))
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert results == []
+        assert "hides now: 2 alerts" in screen_text(app)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert len(results) == 1
+
+
+@pytest.mark.parametrize(
+    ("until", "count", "reason"),
+    [("2h", 0, "hides no alert"), ("25h", 1, "longer than 24h"), ("2h", 5, "hides everything")],
+)
+async def test_a_second_yes(until, count, reason):
+    app, services, _, runner = build()
+    runner.hidden = lambda matchers: some_alerts()[:count]
+    async with app.run_test(size=SIZE) as pilot:
+        results = await ask(app, form(services, until=until))
+        await pilot.pause(0.2)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert isinstance(app.screen, ConfirmDialog)
+        assert reason in screen_text(app).replace("\n", " ")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert len(results) == 1
+
+
+async def test_a_comment_and_an_end_are_required():
+    app, services, _, runner = build()
+    runner.hidden = lambda matchers: some_alerts()[:1]
+    async with app.run_test(size=SIZE) as pilot:
+        results = await ask(app, form(services))
+        await pilot.pause(0.2)
+        app.screen.query_one("#comment", Input).value = " "
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert "comment is required" in screen_text(app)
+        app.screen.query_one("#comment", Input).value = "x"
+        app.screen.query_one("#until", Input).value = "soon"
+        await pilot.pause()
+        assert "not a duration" in screen_text(app)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert results == []
+
+
+def test_drafts():
+    words = Words('a="b"\nc=~"d.*", e!="f"', "05:12", "x")
+    draft = draft_of(words, cluster="main", user="me", now=NOW, zone=make_services()[0].zone)
+    assert [str(m) for m in draft.matchers] == ['a="b"', 'c=~"d.*"', 'e!="f"']
+    assert draft.ends == NOW + 5 * 3600 + 12 * 60
+    assert amtool_line(draft) == (
+        "amtool silence add --author=me --comment=x --end=2026-01-01T05:12:00Z 'a=\"b\"' 'c=~\"d.*\"' 'e!=\"f\"'"
+    )
+    assert doubts(draft, make_snapshot().alerts()[:1], 5, NOW) == []
+    with pytest.raises(UsageError, match="line 2"):
+        matchers_of('a="b"\nc')
+    with pytest.raises(UsageError, match="no matchers"):
+        matchers_of("\n")
+
+
+async def test_all_of_the_form_can_be_reached_in_a_small_terminal():
+    app, services, _, runner = build()
+    runner.hidden = lambda matchers: tuple(some_alerts())
+    async with app.run_test(size=(80, 24)) as pilot:
+        matchers = exact_matchers({f"label_{i}": "a long value of it" for i in range(7)})
+        await ask(app, SilenceForm(services, "main", matchers, comment="why"))
+        await pilot.pause(0.3)
+        frame, below = app.screen.query_one(".dialog"), app.screen.query_one("#consequences")
+        assert frame.content_region.contains_region(below.region)
+        await pilot.press("tab")
+        assert below.has_focus
+        await pilot.press("end")
+        await pilot.pause()
+        assert "label_6" in screen_text(app).split("amtool")[-1]
+
+
+async def test_a_command_that_would_be_cut_is_not_copied():
+    app, services, _, _ = build()
+    alert = make_alert(route="/api")
+    whole = Command(script='echo "$LABEL_route"', title=trusted("whole"), line=1)
+    cut = Command(script=f'echo "$LABEL_route" {"x" * 7990}', title=trusted("cut"), line=12)
+    async with app.run_test(size=SIZE) as pilot:
+        for dialog in (CommandDialog(services, cut, alert), CommandPicker(services, [cut], alert.labels)):
+            await ask(app, dialog)
+            await pilot.pause()
+            await pilot.press("y")
+            await pilot.pause()
+            assert app.clipboard == ""
+            assert "not copied" in screen_text(app)
+            assert "longer than 8,000" in screen_text(app)
+            await pilot.press("escape", "escape")
+        await ask(app, CommandDialog(services, whole, alert))
+        await pilot.pause()
+        await pilot.press("y")
+        assert app.clipboard == 'LABEL_route=/api\necho "$LABEL_route"'
