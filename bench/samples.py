@@ -26,12 +26,12 @@ async def measure(url: str) -> float:
     keys = [f"{playbook.system}/{panel.id}" for panel in playbook.dashboards[0].panels]
     try:
         await engine.collect(names=(), panels=keys)
-        engine.polls.samples_asked = engine.polls.samples_full = 0
+        engine.polls.panels.samples_asked = engine.polls.panels.samples_full = 0
         for _ in range(REFRESHES):
             await engine.collect(names=(), panels=keys)
     finally:
         await engine.aclose()
-    return engine.polls.samples_asked / engine.polls.samples_full
+    return engine.polls.panels.samples_asked / engine.polls.panels.samples_full
 
 
 def main() -> None:

@@ -76,7 +76,7 @@ async def collect_for_checks(opened: Reading) -> Snapshot:
     """One round of every poller, with the latest value of the panels that have thresholds; then, of those that
     are over one which has to last, for how long they have been."""
     engine = opened.engine
-    engine.polls.instant = True
+    engine.polls.panels.instant = True
     panels = [key for key, _ in checked_panels(engine.snapshot)]
     snapshot = await engine.collect(
         names={"prometheus", "rules", "targets", "alerts", "silences", "members", "flags"}, panels=panels
@@ -84,7 +84,7 @@ async def collect_for_checks(opened: Reading) -> Snapshot:
     crossed = crossed_panels(snapshot)
     if not crossed:
         return snapshot
-    engine.polls.lasting = crossed
+    engine.polls.panels.lasting = crossed
     return await engine.collect(names=(), panels=crossed)
 
 

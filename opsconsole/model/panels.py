@@ -91,16 +91,25 @@ def step_of(window: float) -> float:
 
 
 HOLD_SAMPLES = 20
-"""Samples with which a threshold's `hold` is looked at: every 15 s for five minutes."""
+"""Samples with which `coarse_span` looks at a threshold's `hold`: every 15 s for five minutes."""
 
 
 def hold_span(panel: Panel) -> tuple[float, float]:
     """The window and step, in seconds, that show whether a threshold was crossed for its whole `hold`: one
     step more than the longest; (0, 0) when none has to last."""
+    return _span(panel, 0.0)
+
+
+def coarse_span(panel: Panel) -> tuple[float, float]:
+    """As `hold_span`, with as few samples as a single look needs."""
+    return _span(panel, HOLD_SAMPLES)
+
+
+def _span(panel: Panel, samples: float) -> tuple[float, float]:
     hold = max((t.hold for t in panel.thresholds), default=0.0)
     if hold <= 0:
         return 0.0, 0.0
-    step = max(step_of(hold), float(math.ceil(hold / HOLD_SAMPLES)))
+    step = max(step_of(hold), float(math.ceil(hold / samples)) if samples else 0.0)
     return (math.ceil(hold / step) + 1) * step, step
 
 

@@ -82,7 +82,7 @@ class Engine:
 
     def watch(self, keys: Iterable[str]) -> None:
         """The panels (`system/id`) on screen: only these are polled."""
-        wanted = [key for key in keys if self.polls.panel(key) is not None]
+        wanted = [key for key in keys if self.polls.panels.find(key) is not None]
         for gone in set(self._panels) - set(wanted):
             self._panels.pop(gone)
             task = self._tasks.pop(f"panel {gone}", None)
@@ -151,7 +151,7 @@ class Engine:
         return self.sources.prometheus
 
     def _panel_poller(self, key: str) -> Poller:
-        return self._poller(f"panel {key}", self.polls.refresh_of(key), self.polls.panel_poll(key))
+        return self._poller(f"panel {key}", self.polls.panels.refresh_of(key), self.polls.panels.poll(key))
 
     def _poller(self, name: str, interval: float, poll: Poll) -> Poller:
         return Poller(

@@ -17,13 +17,12 @@ from opsconsole.errors import FlagError, JournalError, SourceError, TimedOut
 from opsconsole.model.alerts import Alert
 from opsconsole.model.flags import FlagChange
 from opsconsole.model.journal import Entry
-from opsconsole.model.panels import PanelData, headline_index, hold_span, step_of
-from opsconsole.model.playbook import Panel, PanelKind
+from opsconsole.model.panels import PanelData
 from opsconsole.model.reading import Failure, Freshness, Reading
 from opsconsole.model.rules import MemberStatus
-from opsconsole.model.series import QueryResult
+from opsconsole.state.failures import failure_of, limit_of
 from opsconsole.state.muted import mark_muted, may_mute
-from opsconsole.state.range_cache import RangeAsk, RangeCache
+from opsconsole.state.panel_polls import PanelPolls
 from opsconsole.state.rows import rows_of
 from opsconsole.state.snapshot import ClusterReading, MemberReading, Snapshot
 from opsconsole.state.trash import Trash
@@ -37,19 +36,11 @@ SLOW = 3.0
 """Targets, members and build information are asked this many times less often than alerts."""
 
 
-def failure_of(error: SourceError | FlagError) -> Failure:
-    """A failure as a Reading keeps it."""
-    return Failure(
-        kind=error.kind, message=safe(error.message, 300), hint=safe(error.hint, 300), where=safe(error.where)
-    )
-
-
 class Polls:
     """The poll functions of one context and the snapshot that they replace.
 
-    A failed poll marks its reading and raises, so that the poller backs off. `samples_asked` counts points
-    asked of Prometheus per series, `samples_full` what whole windows would have asked. `instant` asks for
-    no more of a panel than its verdict needs; without `builds_rows` the snapshot has no alert rows.
+    A failed poll marks its reading and raises, so that the poller backs off. `panels` are the polls of the
+    panels; without `builds_rows` the snapshot has no alert rows.
     """
 
     def __init__(
@@ -67,18 +58,14 @@ class Polls:
         self._refresh = refresh
         self._journal = journal
         self._changed = changed
-        self._caches: dict[tuple[str, int], RangeCache] = {}
-        self._windows: dict[str, float] = {}
         self._trash = Trash()
-        self.instant = False
-        # While `instant`: the panels of which it matters for how long they have been what they are.
-        self.lasting: frozenset[str] = frozenset()
         self.builds_rows = True
         self.changes: Callable[[], tuple[FlagChange, ...]] = lambda: ()
-        self.samples_asked = 0
-        self.samples_full = 0
-        limit = self._limit(refresh)
-        slow = self._limit(refresh * SLOW)
+        self.panels = PanelPolls(
+            sources, clock, refresh=refresh, snapshot=lambda: self.snapshot, put=self._set_panel
+        )
+        limit = limit_of(refresh)
+        slow = limit_of(refresh * SLOW)
         has_prometheus = sources.prometheus is not None
         names = list(sources.clusters) or ([FOUND] if sources.wants_discovery else [])
         self.snapshot = msgspec.structs.replace(
@@ -150,27 +137,6 @@ class Polls:
         where = traceback.extract_tb(error.__traceback__)[-1:]
         place = f" at {Path(where[0].filename).name}:{where[0].lineno}" if where else ""
         self._set(broken={**self.snapshot.broken, name: trusted(f"{type(error).__name__}{place}")})
-
-    def panel(self, key: str) -> Panel | None:
-        """The panel of a key `system/id`."""
-        system, _, panel_id = key.partition("/")
-        for playbook in self.snapshot.playbooks:
-            if playbook.system == system:
-                return playbook.panel(panel_id)
-        return None
-
-    def refresh_of(self, key: str) -> float:
-        """Seconds between polls of a panel: its dashboard's refresh."""
-        system, _, panel_id = key.partition("/")
-        for playbook in self.snapshot.playbooks:
-            for dashboard in playbook.dashboards if playbook.system == system else ():
-                if any(panel.id == panel_id for panel in dashboard.panels):
-                    return dashboard.refresh
-        return self._refresh
-
-    def set_window(self, key: str, window: float) -> None:
-        """Show another range (seconds) in a panel from the next poll on."""
-        self._windows[key] = window
 
     async def poll_prometheus(self) -> None:
         assert self._sources.prometheus is not None
@@ -247,7 +213,7 @@ class Polls:
             members = []
             for reply in replies:
                 url = safe(reply.url)
-                old = known.get(url) or Reading[MemberStatus](limit=self._limit(self._refresh * SLOW))
+                old = known.get(url) or Reading[MemberStatus](limit=limit_of(self._refresh * SLOW))
                 if reply.error is not None:
                     failed.append(reply.error)
                     status = old.failed(failure_of(reply.error), self._clock.now())
@@ -258,62 +224,6 @@ class Polls:
             self._set_cluster(cluster.name, members=tuple(members))
         if failed:
             raise failed[0]
-
-    def panel_poll(self, key: str) -> Poll:
-        """The poll of one panel: all its queries at once; the panel is unknown when one of them fails."""
-        panel = self.panel(key)
-        assert panel is not None
-
-        async def poll() -> None:
-            asked = self._clock.now()
-            old = self.snapshot.panels.get(key) or Reading(limit=self._limit(self.refresh_of(key)))
-            try:
-                results = await self._query_all(key, panel, asked)
-            except SourceError as error:
-                self._set_panel(key, old.failed(failure_of(error), self._clock.now()))
-                raise
-            warnings = tuple(w for r in results for w in r.warnings)
-            self._set_panel(key, old.good(PanelData(results), asked, warnings))
-
-        return poll
-
-    async def _query_all(self, key: str, panel: Panel, now: float) -> tuple[QueryResult, ...]:
-        tasks = [asyncio.ensure_future(self._query(key, panel, i, now)) for i in range(len(panel.queries))]
-        try:
-            return tuple(await asyncio.gather(*tasks))
-        finally:
-            for task in tasks:
-                task.cancel()
-
-    async def _query(self, key: str, panel: Panel, index: int, now: float) -> QueryResult:
-        client = self._sources.prometheus
-        if client is None:
-            raise SourceError("this context has no Prometheus", hint="add `prometheus: {url: …}` to it")
-        expr = panel.queries[index].expr
-        window, step = self._span_of(key, panel, index)
-        if not window:
-            return await client.query(expr)
-        cache = self._caches.get((key, index))
-        if cache is None or cache.window != window:
-            cache = self._caches[key, index] = RangeCache(window, step)
-        ask = cache.plan(now)
-        self._count(ask, cache)
-        return cache.merge(ask, await client.query_range(expr, ask.start, ask.end, ask.step))
-
-    def _span_of(self, key: str, panel: Panel, index: int) -> tuple[float, float]:
-        """The window and step to ask for, in seconds; (0, 0) when the latest value is enough: for a chart its
-        range, for a value that is held against a threshold as long as that must be crossed."""
-        held = hold_span(panel) if index == headline_index(panel) else (0.0, 0.0)
-        charted = panel.kind in (PanelKind.LINE, PanelKind.NUMBER) and not self.instant
-        if not charted:
-            wanted = key in self.lasting if self.instant else panel.kind is PanelKind.GAUGE
-            return held if wanted else (0.0, 0.0)
-        window = self._windows.get(key, panel.window)
-        return max((window, step_of(window)), held)
-
-    def _count(self, ask: RangeAsk, cache: RangeCache) -> None:
-        self.samples_asked += ask.points
-        self.samples_full += int(cache.window / cache.step) + 1
 
     async def _read(self, field: str, ask: Callable[[], Awaitable[object]]) -> None:
         asked = self._clock.now()
@@ -388,7 +298,3 @@ class Polls:
     def _set(self, **fields: object) -> None:
         self.snapshot = msgspec.structs.replace(self.snapshot, now=self._clock.now(), **fields)
         self._changed()
-
-    @staticmethod
-    def _limit(interval: float) -> float:
-        return max(15.0, 3 * interval)

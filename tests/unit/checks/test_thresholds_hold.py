@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from opsconsole.checks.thresholds import check_thresholds, lasting_state
-from opsconsole.model.panels import PanelData, PanelState, hold_span
+from opsconsole.model.panels import PanelData, PanelState, coarse_span, hold_span
 from opsconsole.model.playbook import Dashboard, Panel, PanelGroup, PanelKind, PanelQuery, Playbook, Threshold
 from opsconsole.model.reading import Reading
 from opsconsole.model.rules import BuildInfo
@@ -142,11 +142,20 @@ def test_the_verdict_says_the_value_and_for_how_long() -> None:
 
 @pytest.mark.parametrize(
     ("hold", "span"),
-    [(0.0, (0.0, 0.0)), (60.0, (65.0, 5.0)), (300.0, (315.0, 15.0)), (1201.0, (1281.0, 61.0))],
+    [(0.0, (0.0, 0.0)), (60.0, (65.0, 5.0)), (600.0, (605.0, 5.0)), (1201.0, (1220.0, 10.0))],
 )
 def test_the_range_is_a_step_longer_than_the_hold(hold: float, span: tuple[float, float]) -> None:
     held = msgspec.structs.replace(panel(), thresholds=(Threshold(level=Level.WARNING, above=1.0, hold=hold),))
     assert hold_span(held) == span
+
+
+@pytest.mark.parametrize(
+    ("hold", "span"),
+    [(0.0, (0.0, 0.0)), (60.0, (65.0, 5.0)), (300.0, (315.0, 15.0)), (1201.0, (1281.0, 61.0))],
+)
+def test_a_single_look_takes_few_samples(hold: float, span: tuple[float, float]) -> None:
+    held = msgspec.structs.replace(panel(), thresholds=(Threshold(level=Level.WARNING, above=1.0, hold=hold),))
+    assert coarse_span(held) == span
 
 
 async def test_a_check_asks_each_query_once_and_only_for_as_long_as_it_takes() -> None:
@@ -155,8 +164,9 @@ async def test_a_check_asks_each_query_once_and_only_for_as_long_as_it_takes() -
     plain = msgspec.structs.replace(panel(), id="plain", thresholds=panel().thresholds[:1])
     async with Backends() as backends:
         engine = backends.engine([book_of(held, plain)])
-        engine.polls.instant = True
-        engine.polls.lasting = frozenset({"s/p"})
+        engine.polls.panels.instant = True
+        engine.polls.panels.lasting = frozenset({"s/p"})
+        asked_at = engine.snapshot.now
         await engine.collect(names=(), panels=("s/p", "s/plain"))
         await engine.aclose()
         asked = [r for r in backends.prometheus.requests if r.path.startswith("/api/v1/query")]
@@ -165,6 +175,7 @@ async def test_a_check_asks_each_query_once_and_only_for_as_long_as_it_takes() -
     assert ranged["query"] == "p"
     assert float(ranged["end"]) - float(ranged["start"]) == 315.0
     assert float(ranged["step"]) == 15.0
+    assert float(ranged["end"]) == asked_at, "a check looks at the latest value, not at one up to a step old"
 
 
 async def test_a_gauge_on_the_screen_is_asked_for_how_long_too() -> None:
