@@ -50,7 +50,8 @@ class ConsoleApp(App[int]):
     snapshot of the engine to the screen in front.
 
     `prepare` imports and builds what the screens need; an OpsError of it ends the console and is left in
-    `failure`. `start` is the mode to begin with.
+    `failure`. `start` is the mode to begin with. `ack_reason` is what an acknowledgement proposes: the last
+    one that was given here.
     """
 
     TITLE = "opsconsole"
@@ -63,6 +64,7 @@ class ConsoleApp(App[int]):
     def __init__(self, prepare: Callable[[], Opened], theme: Theme, glyphs: Glyphs, *, start: str) -> None:
         super().__init__()
         self.failure: OpsError | None = None
+        self.ack_reason = "looking"
         self._prepare = prepare
         self._boot = BootScreen(theme, glyphs)
         self._start = start

@@ -323,6 +323,7 @@ class ScreenApp(App[int]):
         super().__init__()
         register_themes(self, services.theme)
         self.services = services
+        self.ack_reason = "looking"
         self.told: list[str] = []
         self.reported: list[Outcome] = []
         self.modes_asked: list[str] = []

@@ -53,8 +53,8 @@ def build(snapshot=None):
 
 
 async def until(pilot, condition) -> None:
-    """Wait for a condition, at most two seconds."""
-    for _ in range(100):
+    """Wait for a condition, at most ten seconds."""
+    for _ in range(500):
         if condition():
             return
         await pilot.pause(0.02)
@@ -75,6 +75,25 @@ async def test_an_ack_takes_the_alert_that_was_under_the_cursor_when_its_key_was
         await app.workers.wait_for_complete()
         assert [(alert.key, reason) for alert, reason in runner.called("ack")] == [(wanted.key, "looking")]
         assert [o.result for o in app.reported] == [Result.DONE]
+
+
+async def test_the_next_ack_proposes_the_reason_of_the_last_and_another_console_does_not():
+    app, _screen, _engine, runner = build()
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("a")
+        await pilot.pause()
+        app.screen.query_one(Input).value = "on it"
+        await pilot.press("enter")
+        await app.workers.wait_for_complete()
+        assert [reason for _, reason in runner.called("ack")] == ["on it"]
+        await pilot.press("a")
+        await pilot.pause()
+        assert app.screen.query_one(Input).value == "on it"
+    other, *_ = build()
+    async with other.run_test(size=WIDE) as pilot:
+        await pilot.press("a")
+        await pilot.pause()
+        assert other.screen.query_one(Input).value == "looking"
 
 
 async def test_an_ack_is_refused_when_the_alert_has_gone_meanwhile():

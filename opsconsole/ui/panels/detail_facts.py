@@ -59,8 +59,8 @@ class FactsTab(VerticalScroll, can_focus=False):
         self.draw()
 
     def facts(self, row: AlertRow, snapshot: Snapshot, width: int) -> Sequence[Text]:
-        """The lines, each `width` cells."""
-        raise NotImplementedError
+        """The lines, each `width` cells; a tab that draws itself otherwise has none."""
+        return ()
 
     def line(self, text: str, width: int, style: str = "plain") -> Text:
         row = Row(width, self.services.glyphs)

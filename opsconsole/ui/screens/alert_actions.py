@@ -36,7 +36,6 @@ class AlertActions(ConsoleScreen):
     """
 
     scope = Scope.ALERTS
-    last_reason = "looking"
     _acting = False
 
     @property
@@ -44,8 +43,8 @@ class AlertActions(ConsoleScreen):
         return self.query_one(DetailPanel)
 
     def current(self) -> AlertRow | None:
-        """The alert that a key pressed now is about."""
-        raise NotImplementedError
+        """The alert that a key pressed now is about; none on a screen that does not say."""
+        return None
 
     def marked(self) -> tuple[AlertRow, ...]:
         """The marked alerts."""
@@ -92,11 +91,12 @@ class AlertActions(ConsoleScreen):
         if not able:
             self.console_app.tell("ack: they are pending, or somebody has them already", severity="warning")
             return
-        dialog = AckDialog(self.services, able, user=self.snapshot.context.user, reason=AlertActions.last_reason)
+        user = self.snapshot.context.user
+        dialog = AckDialog(self.services, able, user=user, reason=self.console_app.ack_reason)
         reason = await self.app.push_screen_wait(dialog)
         if not reason:
             return
-        AlertActions.last_reason = reason
+        self.console_app.ack_reason = reason
         outcomes = [await self._ack_one(row, reason) for row in able]
         self._report_all("acknowledged", outcomes)
         self.unmark()
