@@ -47,8 +47,10 @@ def seconds(command: Sequence[str], *, env: dict[str, str] | None = None, ok: Se
 
 
 def against(ours: Sequence[str], theirs: Sequence[Sequence[str]], *, runs: int, ok: Sequence[int] = (0,)) -> Ratio:
-    """Our one process against theirs one after another, `runs` pairs after one warm-up of each."""
+    """Our one process against theirs one after another, `runs` pairs after one warm-up of each, in which the
+    bytecode is written that an installed program has."""
     env = {**os.environ, "NO_COLOR": "1"}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     pairs: list[tuple[float, float]] = []
     for _ in range(runs + 1):
         mine = seconds(ours, env=env, ok=ok)

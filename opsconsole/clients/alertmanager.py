@@ -193,7 +193,7 @@ class AlertmanagerCluster:
     async def _status(self, member: Transport) -> MemberReply:
         path = "/api/v2/status"
         try:
-            body = (await member.request("GET", path)).body
+            body = (await member.request("GET", path, small=True)).body
             found = decode(STATUS, body, f"{member.url}{path}")
         except SourceError as error:
             return MemberReply(member.url, error=error, skew=member.skew)

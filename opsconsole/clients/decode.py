@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -25,12 +26,6 @@ _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _ALERT = msgspec.json.Decoder(Alert)
 _HARMLESS_ESCAPES = (b'\\"', b"\\u0026", b"\\u003c", b"\\u003e", b"\\u0027", b"\\/")
 """Escapes that Go's encoder writes all the time and that stand for printable ASCII."""
-
-_MAY_COMBINE = re.compile(
-    "[^\0-\u02ff\u0370-\u0482\u048a-\u0590\u2010-\u20cf\u2100-\u2cee\u3041-\u3098\u309b-\u3163\u3165-\u9fff"
-    "\uac00-\ud7a3\U0001f000-\U0001faff]"
-)
-"""Characters outside the blocks that are known to hold no combining mark or filler (a test looks at each)."""
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, where: str) -> T:
@@ -112,7 +107,17 @@ def _is_printable(alert: Alert) -> bool:
 
 def plain(text: str) -> bool:
     """Whether `safe` surely gives the text back unchanged: printable, and without combining marks."""
-    return text.isprintable() and (text.isascii() or _MAY_COMBINE.search(text) is None)
+    return text.isprintable() and (text.isascii() or _may_combine().search(text) is None)
+
+
+@cache
+def _may_combine() -> re.Pattern[str]:
+    """Characters outside the blocks that are known to hold no combining mark or filler (a test looks at each).
+    Compiled when the first text needs it: that takes longer than many a small reply."""
+    return re.compile(
+        "[^\0-\u02ff\u0370-\u0482\u048a-\u0590\u2010-\u20cf\u2100-\u2cee\u3041-\u3098\u309b-\u3163\u3165-\u9fff"
+        "\uac00-\ud7a3\U0001f000-\U0001faff]"
+    )
 
 
 def known_time(at: datetime) -> datetime:

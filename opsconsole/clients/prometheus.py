@@ -88,7 +88,7 @@ class PrometheusClient:
     async def ready(self) -> None:
         """Return when it is ready to answer queries. Servers without `/-/ready` are asked a query instead."""
         try:
-            await self._transport.request("GET", "/-/ready")
+            await self._transport.request("GET", "/-/ready", small=True)
         except BadQuery as error:
             if error.status != 404:
                 raise
@@ -99,7 +99,7 @@ class PrometheusClient:
         form = {"query": expr}
         if at is not None:
             form["time"] = f"{at:.3f}"
-        return await self._query("/api/v1/query", form)
+        return await self._query("/api/v1/query", form, small=True)
 
     async def query_range(self, expr: str, start: float, end: float, step: float) -> QueryResult:
         """The values of `expr` from `start` to `end` (seconds since the epoch, both included), every `step`
@@ -131,7 +131,7 @@ class PrometheusClient:
     async def buildinfo(self) -> BuildInfo:
         """Its version, "" when it does not say."""
         try:
-            found = await self._get("/api/v1/status/buildinfo", _BUILD)
+            found = await self._get("/api/v1/status/buildinfo", _BUILD, small=True)
         except BadQuery as error:
             if error.status != 404:
                 raise
@@ -160,9 +160,9 @@ class PrometheusClient:
     async def aclose(self) -> None:
         await self._transport.aclose()
 
-    async def _query(self, path: str, form: dict[str, str]) -> QueryResult:
+    async def _query(self, path: str, form: dict[str, str], *, small: bool = False) -> QueryResult:
         form["timeout"] = f"{round(self._transport.timeout * 1000)}ms"  # no work for an answer nobody awaits
-        reply = await self._transport.request("POST", path, form=form)
+        reply = await self._transport.request("POST", path, form=form, small=small)
         where = f"{self.url}{path}"
 
         def decoded() -> QueryResult:
@@ -171,8 +171,15 @@ class PrometheusClient:
 
         return await off_loop(decoded, len(reply.body))
 
-    async def _get(self, path: str, decoder: msgspec.json.Decoder[T], params: Sequence[tuple[str, str]] = ()) -> T:
-        reply = await self._transport.request("GET", path, params=params)
+    async def _get(
+        self,
+        path: str,
+        decoder: msgspec.json.Decoder[T],
+        params: Sequence[tuple[str, str]] = (),
+        *,
+        small: bool = False,
+    ) -> T:
+        reply = await self._transport.request("GET", path, params=params, small=small)
         where = f"{self.url}{path}"
         return await off_loop(lambda: decode(decoder, _opened(reply.body, where).data, where), len(reply.body))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import nullcontext
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from opsconsole.clients._httpx import httpx
 from opsconsole.clients.bodies import BadEncoding, TooLarge, read_body, read_start
 from opsconsole.clients.credentials import Credentials
+from opsconsole.clients.direct import KEEP_ALIVE, DirectTransport
 from opsconsole.clients.failures import (
     ERROR_BODY_LIMIT,
     bad_reply,
@@ -31,10 +32,9 @@ BODY_LIMIT = 16 * MIB
 """Decompressed bytes of a reply that are accepted unless the caller says otherwise."""
 
 MAX_IN_FLIGHT = 8
-"""Requests in flight in all; Alertmanager answers 503 above max(GOMAXPROCS, 8) of its own."""
+"""Connections through a proxy. Without one, only the gate bounds the requests in flight."""
 
-_KEEP_ALIVE = 75.0
-_ACCEPT = (("Accept", "application/json"), ("Accept-Encoding", "gzip"), ("User-Agent", "opsconsole"))
+_ACCEPT = (("Accept", "application/json"), ("User-Agent", "opsconsole"))
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class _Progress:
-    """How far an exchange came: told by httpcore's trace events."""
+    """How far an exchange came: told by the trace events of httpx's transports."""
 
     def __init__(self) -> None:
         self.sent = False
@@ -87,7 +87,7 @@ class Transport:
         self._inner = inner
         self._gate = gate
         self._credentials = Credentials(endpoint.http)
-        self._client: httpx.AsyncClient | None = None
+        self._network: httpx.AsyncBaseTransport | None = None
 
     async def request(
         self,
@@ -99,19 +99,22 @@ class Transport:
         json: bytes | None = None,
         deadline: float | None = None,
         limit: int | None = None,
+        small: bool = False,
     ) -> Reply:
         """Ask once and give the whole reply, or raise a SourceError.
 
         `path` starts with a slash and is already percent-encoded. `form` is sent form-encoded, `json` as it
         is. `deadline` is in seconds for everything from connecting to the last byte (default: the
-        endpoint's timeout), `limit` in decompressed bytes.
+        endpoint's timeout), `limit` in decompressed bytes. A reply that is known to be `small` is not asked
+        for compressed, which would take the server longer than the answer.
         """
         seconds = self.timeout if deadline is None else deadline
         content, content_type = _content(form, json)
-        async with AsyncExitStack() as stack:
-            if self._gate is not None:
-                await stack.enter_async_context(self._gate)
-            outcome = await self._timed(method, path, params or (), content, content_type, seconds, limit)
+        headers = [*_ACCEPT, ("Accept-Encoding", "identity" if small else "gzip")]
+        if content_type:
+            headers.append(("Content-Type", content_type))
+        async with self._gate or nullcontext():
+            outcome = await self._timed(method, path, params or (), content, headers, seconds, limit)
         # Raised outside of any handler: a traceback must not lead back to an httpx message.
         if isinstance(outcome, SourceError):
             raise outcome
@@ -119,9 +122,9 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close the connections. A later request opens new ones."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        network, self._network = self._network, None
+        if network is not None:
+            await network.aclose()
 
     async def _timed(
         self,
@@ -129,7 +132,7 @@ class Transport:
         path: str,
         params: Sequence[tuple[str, str]],
         content: bytes | None,
-        content_type: str,
+        headers: list[tuple[str, str]],
         seconds: float,
         limit: int | None,
     ) -> Reply | SourceError:
@@ -137,13 +140,13 @@ class Transport:
         where = f"{self.url}{safe(path, 200)}"
         try:
             async with asyncio.timeout(seconds):
-                headers = [*_ACCEPT, *await self._credentials.headers()]
-                if content_type:
-                    headers.append(("Content-Type", content_type))
-                request = self._opened().build_request(
-                    method, self._url(path, params), headers=headers, content=content
+                request = httpx.Request(
+                    method,
+                    self._url(path, params),
+                    headers=[*headers, *await self._credentials.headers()],
+                    content=content,
+                    extensions=self._extensions(progress),
                 )
-                request.extensions = {**request.extensions, **self._extensions(progress)}
                 return await self._exchange(request, where, BODY_LIMIT if limit is None else limit)
         except TimeoutError:
             return timed_out(where, seconds, sent=progress.sent, answering=progress.answering)
@@ -155,7 +158,7 @@ class Transport:
             return _unencodable(where)
 
     async def _exchange(self, request: httpx.Request, where: str, limit: int) -> Reply | SourceError:
-        response = await self._opened().send(request, stream=True, follow_redirects=False)
+        response = await self._opened().handle_async_request(request)
         try:
             date = http_date(response.headers.get("date", ""))
             self.skew = None if date is None else date - self._clock.now()
@@ -173,19 +176,20 @@ class Transport:
         finally:
             await response.aclose()
 
-    def _opened(self) -> httpx.AsyncClient:
-        if self._client is None:
-            secure = self._base.scheme == "https"
-            self._client = httpx.AsyncClient(
-                transport=self._inner,
-                verify=tls_context(self._http.tls_config) if secure else plain_context(),
-                proxy=self._http.proxy_url or None,
-                trust_env=False,
-                timeout=None,  # the deadline around the whole exchange is stricter
-                limits=httpx.Limits(max_connections=MAX_IN_FLIGHT, keepalive_expiry=_KEEP_ALIVE),
+    def _opened(self) -> httpx.AsyncBaseTransport:
+        if self._network is None:
+            context = tls_context(self._http.tls_config) if self._base.scheme == "https" else plain_context()
+            self._network = self._inner or (
+                httpx.AsyncHTTPTransport(
+                    verify=context,
+                    proxy=self._http.proxy_url,
+                    trust_env=False,
+                    limits=httpx.Limits(max_connections=MAX_IN_FLIGHT, keepalive_expiry=KEEP_ALIVE),
+                )
+                if self._http.proxy_url
+                else DirectTransport(context)
             )
-            self._client.headers.clear()
-        return self._client
+        return self._network
 
     def _url(self, path: str, params: Sequence[tuple[str, str]]) -> httpx.URL:
         prefix = self._base.raw_path.rstrip(b"/")

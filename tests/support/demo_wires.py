@@ -8,8 +8,10 @@ import socket
 import httpx
 
 from opsconsole.clients.alertmanager import AlertmanagerCluster
+from opsconsole.clients.direct import DirectTransport
 from opsconsole.clients.prometheus import PrometheusClient
 from opsconsole.clients.sources import Sources
+from opsconsole.clients.tls import plain_context
 from opsconsole.clients.transport import Transport
 from opsconsole.clock import ManualClock
 from opsconsole.config.schema import Context, Endpoint
@@ -51,7 +53,7 @@ class Wire(httpx.AsyncBaseTransport):
 
     def __init__(self, wires: Wires) -> None:
         self._wires = wires
-        self._network = httpx.AsyncHTTPTransport(trust_env=False)
+        self._network = DirectTransport(plain_context())
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._wires.busy += 1
