@@ -1,0 +1,1 @@
+"""The simulated systems, one module each with a `SYSTEM`."""
