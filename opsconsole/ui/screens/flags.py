@@ -10,14 +10,12 @@ from textual.binding import BindingType
 
 from opsconsole.actions.registry import Focus, Scope
 from opsconsole.errors import OpsError
-from opsconsole.model.flags import Flag, FlagChange, RollbackPlan
-from opsconsole.model.panels import PanelData, panel_state
+from opsconsole.model.flags import Flag, RollbackPlan
+from opsconsole.model.panels import panel_state
 from opsconsole.model.playbook import Panel
-from opsconsole.model.reading import Freshness, Reading
-from opsconsole.render.charts import Mark, line_chart, threshold_lines
-from opsconsole.render.panel import panel_box
+from opsconsole.model.reading import Freshness
 from opsconsole.render.records import flag_row
-from opsconsole.render.times import ago, clock, format_duration
+from opsconsole.render.times import ago
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import safe, trusted
 from opsconsole.ui.bindings import bindings_for
@@ -25,9 +23,9 @@ from opsconsole.ui.dialogs.base import Dialog
 from opsconsole.ui.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
 from opsconsole.ui.dialogs.text_view import copy_text
 from opsconsole.ui.lines import Lines
-from opsconsole.ui.panels.chart import WAITING, figure, stale_note
-from opsconsole.ui.panels.contents import Look, Window, chart_series, no_answer, window_of
-from opsconsole.ui.panels.ranges import RangeReading
+from opsconsole.ui.panels.chart import WAITING
+from opsconsole.ui.panels.contents import Look
+from opsconsole.ui.screens.flag_chart import FlagChart
 from opsconsole.ui.screens.flag_story import (
     change_words,
     last_change,
@@ -40,9 +38,6 @@ from opsconsole.ui.screens.flag_story import (
 from opsconsole.ui.screens.listing import ListScreen
 from opsconsole.ui.services import Services
 
-_RANGES = (0.0, 3600.0, 21_600.0, 86_400.0)
-"""What `w` goes through: 0 is the panel's own range, or the hour around a change that lies before it."""
-
 _LINE = 500
 """Characters of a line of a plan's diff that are shown."""
 
@@ -51,8 +46,6 @@ _WIDE = 100
 
 _BARS = 4
 """The rows of the status lines, the head and the keys."""
-
-_CLOSE = (900.0, 1800.0, 3600.0)
 
 
 class FlagsScreen(ListScreen):
@@ -64,10 +57,8 @@ class FlagsScreen(ListScreen):
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         self._flags: dict[str, Flag] = {}
-        self._range = 0.0
         self._look = Look(theme=services.theme, glyphs=services.glyphs, zone=services.zone)
-        self._other = RangeReading(services, self, self.cursor_moved)
-        self._drawn: tuple[object, ...] = ()
+        self._chart = FlagChart(services, self, self.cursor_moved)
         self._wanted = ""
 
     def body(self) -> ComposeResult:
@@ -135,7 +126,7 @@ class FlagsScreen(ListScreen):
             self._wanted = key
 
     def do_range(self) -> None:
-        self._range = _RANGES[(_RANGES.index(self._range) + 1) % len(_RANGES)]
+        self._chart.turn()
         self.cursor_moved()
 
     def do_open(self) -> None:
@@ -256,97 +247,14 @@ class FlagsScreen(ListScreen):
     def _draw_chart(self, flag: Flag | None, story: int) -> None:
         """Draw the chart in the rows that the list and a story of so many rows leave: the list has as many as
         it has flags, up to a third of the screen."""
-        found, snapshot = self._panel(), self.snapshot
-        chart = self.query_one("#flag_chart", Lines)
-        width = self.app.size.width
-        free = self.app.size.height - _BARS
-        height = max(5, free - story - max(3, min(len(self._flags) or free, free // 3)))
+        found = self._panel()
+        lines = self.query_one("#flag_chart", Lines)
         if found is None:
             words = "No panel to hold against the changes: the playbook names no flag_panel."
-            chart.show([self.said([(words, "dim")])] if flag is not None else [])
+            lines.show([self.said([(words, "dim")])] if flag is not None else [])
             return
-        key, panel = found
-        change = last_change(snapshot, flag.key) if flag is not None else None
-        window, own = self._window(panel, change)
-        reading = snapshot.panels.get(key, WAITING) if own else self._other.get(panel, window)
-        current = snapshot.panels.get(key, WAITING)
-        state = panel_state(panel, current, snapshot.now)
-        marks = self._marks(flag, window)
-        note = stale_note(current, state, snapshot.now)
-        wanted = (reading, state, window, marks, note, width, height, self._range)
-        if wanted[1:] == self._drawn[1:] and self._same(reading):
-            return
-        self._drawn = wanted
-        title = safe(f"{panel.title} · {format_duration(window.end - window.start)}")
-        glyphs, theme = self.services.glyphs, self.services.theme
-        footer = trusted(f"{glyphs.flag} {clock(change.at, self.services.zone)}") if change else trusted("")
-        rows = panel_box(
-            title,
-            figure(panel, state, self._look),
-            state.level,
-            self._curve(panel, reading, window, marks, width - 2, height - 2),
-            footer,
-            width,
-            height,
-            note,
-            theme=theme,
-            glyphs=glyphs,
-        )
-        chart.show(rows)
-
-    def _same(self, reading: Reading[PanelData]) -> bool:
-        """Whether a reading shows what the one drawn shows; its time alone changes nothing."""
-        old = self._drawn[0]
-        if not isinstance(old, Reading) or old.data != reading.data:
-            return False
-        now = self.snapshot.now
-        return reading.data is not None or old.why(now) == reading.why(now)
-
-    def _curve(
-        self,
-        panel: Panel,
-        reading: Reading[PanelData],
-        window: Window,
-        marks: tuple[Mark, ...],
-        width: int,
-        height: int,
-    ) -> tuple[Text, ...]:
-        if reading.data is None:
-            return no_answer(reading.why(self.snapshot.now), width, height, self._look)
-        return line_chart(
-            chart_series(panel, reading.data),
-            width=width,
-            height=height,
-            start=window.start,
-            end=window.end,
-            thresholds=threshold_lines(panel.thresholds),
-            marks=marks,
-            unit=panel.unit,
-            minimum=panel.minimum,
-            maximum=panel.maximum,
-            step=window.step,
-            tz=self._look.zone,
-            theme=self._look.theme,
-            glyphs=self._look.glyphs,
-        )
-
-    def _window(self, panel: Panel, change: FlagChange | None) -> tuple[Window, bool]:
-        """The time axis, and whether the snapshot's own data covers it."""
-        now = self.snapshot.now
-        if self._range:
-            return window_of(self._range, now), self._range == panel.window
-        own = window_of(panel.window, now)
-        if change is not None and change.at >= own.start:
-            # As much before the change as after it, at least, but no more of the past than that needs.
-            length = next((r for r in _CLOSE if r >= 2 * (now - change.at)), panel.window)
-            return Window(own.end - min(length, panel.window), own.end, own.step), True
-        if change is None:
-            return own, True
-        return window_of(3600.0, min(now, change.at + 1800.0)), False
-
-    def _marks(self, flag: Flag | None, window: Window) -> tuple[Mark, ...]:
-        return tuple(
-            Mark(change.at)
-            for change in self.snapshot.changes
-            if flag is not None and change.key == flag.key and window.start <= change.at <= window.end
-        )
+        free = self.app.size.height - _BARS
+        height = max(5, free - story - max(3, min(len(self._flags) or free, free // 3)))
+        rows = self._chart.rows(*found, flag, self.snapshot, self.app.size.width, height)
+        if rows is not None:
+            lines.show(rows)
