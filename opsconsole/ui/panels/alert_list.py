@@ -13,17 +13,22 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input
 
-from opsconsole.model.alertlist import AlertRow, ListOptions, distinguishing, is_filter_valid
-from opsconsole.model.alerts import Alert
+from opsconsole.model.alertlist import AlertRow, ListOptions, is_filter_valid
 from opsconsole.model.severity import AlertState
-from opsconsole.render.alerts import alert_row, empty_line, header_row
-from opsconsole.render.glyphs import SEVERITY_STYLES
+from opsconsole.render.alerts import empty_line, header_row
 from opsconsole.render.row import Row
-from opsconsole.render.status import SourceStatus, source_status
+from opsconsole.render.status import SourceStatus
 from opsconsole.state.snapshot import Snapshot
-from opsconsole.text import SafeText, safe, trusted
 from opsconsole.ui.lines import Draw, LineList, Lines
 from opsconsole.ui.panels.alert_items import GROUP, Heading, Items, arrange, groupings
+from opsconsole.ui.panels.alert_lines import (
+    alert_sources,
+    any_pending,
+    count_line,
+    draw_alert,
+    draw_heading,
+    holds_of,
+)
 from opsconsole.ui.services import Services
 
 _LONG = 500
@@ -230,15 +235,17 @@ class AlertListPanel(Vertical):
         snapshot = self._snapshot
         if snapshot is None:
             return
-        self._holds = _holds(snapshot) if any_pending(snapshot) else {}
+        self._holds = holds_of(snapshot) if any_pending(snapshot) else {}
         self.rows.show(self._items.keys, self._draw, self._empty(snapshot))
         self._draw_head()
 
     def _draw(self, index: int, width: int, here: bool) -> Text:
         line = self._items.lines[index]
         snapshot = self._snapshot
-        if snapshot is None or isinstance(line, Heading):
-            return self._heading(line, width) if isinstance(line, Heading) else Text(" " * width)
+        if isinstance(line, Heading):
+            return draw_heading(self.services, line, self.options.group_by, width)
+        if snapshot is None:
+            return Text(" " * width)
         return draw_alert(
             self.services,
             snapshot,
@@ -248,17 +255,6 @@ class AlertListPanel(Vertical):
             marked=line.key in self.marks,
             hold=self._holds.get(line.alert.name),
         )
-
-    def _heading(self, heading: Heading, width: int) -> Text:
-        theme, glyphs = self.services.theme, self.services.glyphs
-        row = Row(width, glyphs)
-        rule = glyphs.box[4]
-        row.add(f"{rule}{rule} ", theme["border"])
-        name = "" if self.options.group_by == "alertname" else f"{safe(self.options.group_by, 60)}="
-        row.add(f"{name}{safe(heading.value, 120) or '(none)'}", theme["title"])
-        row.add(f"  {heading.count:,} ", theme[SEVERITY_STYLES[heading.worst]])
-        row.add(rule * max(0, row.left), theme["border"])
-        return row.done()
 
     def _draw_head(self) -> None:
         snapshot, width = self._snapshot, self.size.width
@@ -272,30 +268,12 @@ class AlertListPanel(Vertical):
         problem = Row(width, glyphs)
         problem.add(f" {self._problem}", theme["unknown"])
         self.query_one("#filter-problem", Lines).show([problem.done()] if self._problem else [])
-        self.query_one("#count", Lines).show([self._count_line(width)])
+        count = count_line(
+            services, self._items, self.options, width, marked=len(self.marks), filtering=self.filtering
+        )
+        self.query_one("#count", Lines).show([count])
         # The last cell is the scroll bar's, also while there is none.
         self.query_one("#columns", Lines).show([header_row(width - 1, theme=theme, glyphs=glyphs)])
-
-    def _count_line(self, width: int) -> Text:
-        items, theme = self._items, self.services.theme
-        row = Row(width, self.services.glyphs)
-        row.add(f" {items.shown:,} of {items.total:,}", theme["strong"])
-        if self.marks:
-            row.add(f"  {len(self.marks):,} marked", theme["marked"])
-        if self.options.filter and not self.filtering:
-            row.add("  filter: ", theme["dim"])
-            row.add(safe(self.options.filter, 200), theme["key"])
-        if self.options.group_by:
-            row.add(f"  grouped by {safe(self.options.group_by, 60)}", theme["dim"])
-        hidden = (
-            (items.inhibited_hidden, "inhibited", "i"),
-            (items.suppressed_hidden, "suppressed", "e"),
-            (items.pending_hidden, "pending", "p"),
-        )
-        said = [f"{what} {count:,} ({key})" for count, what, key in hidden if count]
-        if said:
-            row.add(f"  hidden: {', '.join(said)}", theme["dim"])
-        return row.done()
 
     def _empty(self, snapshot: Snapshot) -> list[Text]:
         """What stands in an empty list."""
@@ -318,54 +296,3 @@ class AlertListPanel(Vertical):
         line.rstrip()
         line.no_wrap = False
         return list(line.wrap(self.app.console, width))
-
-
-def alert_sources(snapshot: Snapshot) -> list[SourceStatus]:
-    """What is known of each cluster's alerts."""
-    return [
-        source_status(trusted(f"Alertmanager {safe(c.name, 30)}"), c.alerts, snapshot.now)
-        for c in snapshot.clusters
-    ]
-
-
-def what_distinguishes(snapshot: Snapshot, alert: Alert) -> SafeText:
-    """The labels that tell an alert from others of its name; those that the playbook names come first."""
-    name = alert.labels.get("alertname", "")
-    guides = (p.alerts[name].distinguish for p in snapshot.playbooks if name in p.alerts)
-    return distinguishing(alert, snapshot.shared.get(name, frozenset()), next(guides, ()))
-
-
-def draw_alert(
-    services: Services,
-    snapshot: Snapshot,
-    row: AlertRow,
-    width: int,
-    *,
-    selected: bool = False,
-    marked: bool = False,
-    hold: float | None = None,
-) -> Text:
-    """One alert of a snapshot as a row of exactly `width` cells."""
-    return alert_row(
-        row,
-        width=width,
-        now=snapshot.now,
-        glyphs=services.glyphs,
-        theme=services.theme,
-        distinguishing=what_distinguishes(snapshot, row.alert),
-        extender=snapshot.extender,
-        user=snapshot.context.user,
-        marked=marked,
-        selected=selected,
-        hold=hold,
-    )
-
-
-def any_pending(snapshot: Snapshot) -> bool:
-    # Pending rows are sorted last.
-    return bool(snapshot.rows) and snapshot.rows[-1].state is AlertState.PENDING
-
-
-def _holds(snapshot: Snapshot) -> dict[str, float]:
-    groups = snapshot.rules.data if snapshot.rules is not None else None
-    return {str(rule.name): rule.duration for group in groups or () for rule in group.rules}

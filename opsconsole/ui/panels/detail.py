@@ -14,7 +14,7 @@ from opsconsole.render.row import Row
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import SafeText, trusted
 from opsconsole.ui.lines import Lines
-from opsconsole.ui.panels.alert_list import what_distinguishes
+from opsconsole.ui.panels.alert_lines import what_distinguishes
 from opsconsole.ui.panels.detail_facts import FactsTab, HistoryTab, LabelsTab, SilencesTab, alert_text
 from opsconsole.ui.panels.detail_graph import GraphTab
 from opsconsole.ui.panels.detail_runbook import RunbookTab, find_runbook
