@@ -22,6 +22,7 @@ WAIT_BUCKETS = (1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0)
 QUERY_BUCKETS = (10.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
 CACHE_BUCKETS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 JOB_BUCKETS = (1.0, 2.0, 5.0, 8.0, 10.0, 15.0, 20.0, 30.0, 60.0)
+SESSION_BUCKETS = (60.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0)
 
 Labels = tuple[tuple[str, str], ...]
 Sample = tuple[str, Labels, float]
@@ -38,6 +39,8 @@ _ROUTES = (
 
 _QUERIES = (("select", 0.7, 9.0), ("insert", 0.15, 14.0), ("update", 0.1, 16.0), ("aggregate", 0.05, 60.0))
 _TIERS = (("free", 0.5), ("starter", 0.3), ("pro", 0.2))
+_TRUST = (("assumptions", 68.0), ("confidence", 74.0), ("explainer", 81.0))
+"""Component of the trust layer, percent of the users who open it."""
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -121,6 +124,7 @@ def request_rate(m: Moment) -> float:
 
 def _http(m: Moment) -> Iterator[Sample]:
     total = request_rate(m)
+    failed = {"400": 0.0, "401": 0.0, "404": 0.0, "500": 0.0}
     for method, route, share, median in _ROUTES:
         hit = route == "/api/forecast"
         rate = total * share * m.wobble(route, 0.04)
@@ -133,6 +137,10 @@ def _http(m: Moment) -> Iterator[Sample]:
             labels = _labels(method=method, route=route, status_code=code)
             yield "http_requests_total", labels, rate * part
             yield from _histogram("http_request_duration_ms", rate * part, spread, labels)
+            if code in failed:
+                failed[code] += rate * part
+    for code, rate in failed.items():
+        yield "http_error_rate", _labels(status_code=code), 100.0 * rate / total
 
 
 def pool_percent(m: Moment) -> float:
@@ -195,8 +203,38 @@ def _business(m: Moment) -> Iterator[Sample]:
         yield "forecasts_generated_total", _labels(tier=tier), rate * (1.0 - 0.3 * m.errors)
     for tier, share in _TIERS[:2]:
         yield "tier_limit_hits_total", _labels(limit_type="forecasts", tier=tier), share * 0.004
+    yield "tier_limit_hits_total", _labels(limit_type="exports", tier="pro"), 0.0001
     yield "calculation_errors_total", (), 0.0
     yield "tenant_isolation_violations_total", (), 0.0
+    yield from _tiers(m)
+    yield from _usage(m, users)
+
+
+def _tiers(m: Moment) -> Iterator[Sample]:
+    """Who has which plan, who is at its limit, who moves up."""
+    since = (m.t - m.start) / 86_400.0
+    for tier, registered, limited, growth in (("free", 4200, 9, 14), ("pro", 260, 1, 1), ("starter", 900, 6, 4)):
+        yield "registered_users", _labels(tier=tier), float(round(registered + growth * since))
+        share = limited / 100.0 * m.wobble(f"limited-{tier}", 0.2)
+        yield "users_at_tier_limit", _labels(tier=tier), float(round(registered * share))
+    yield "upgrade_conversions_total", _labels(from_tier="free", to_tier="starter"), 4.0 / 86_400.0
+    yield "upgrade_conversions_total", _labels(from_tier="starter", to_tier="pro"), 1.5 / 86_400.0
+
+
+def _usage(m: Moment, users: float) -> Iterator[Sample]:
+    """What `users` users do, and what they say about it."""
+    logins = users / 2400.0
+    yield "user_logins_total", (), logins
+    spread = _spread(SESSION_BUCKETS, (1.0, 840.0 * m.wobble("session", 0.1) * (1.0 - 0.2 * m.sway), 0.8))
+    yield from _histogram("user_session_duration_seconds", logins, spread)
+    yield "scenarios_created_total", (), users / 90_000.0 * m.wobble("scenarios", 0.2)
+    for component, percent in _TRUST:
+        yield "trust_layer_interactions_total", _labels(component=component), users * percent / 240_000.0
+        share = percent * m.wobble(f"trust-{component}", 0.03)
+        yield "trust_layer_usage_percent", _labels(component=component), share
+    yield "forecast_trust_percent", (), 72.0 * m.wobble("trust", 0.02) - 4.0 * m.sway
+    yield "support_tickets_total", (), (3.0 + 9.0 * m.errors) / 86_400.0
+    yield "nps_score", (), float(round(41.0 + 2.0 * noise(m.seed, "nps", m.t, 3600.0)))
 
 
 def _resources(m: Moment) -> Iterator[Sample]:
