@@ -4,56 +4,39 @@ from __future__ import annotations
 
 import re
 
+from opsconsole.config import playbook_keys as keys
 from opsconsole.config.nodes import Kind
 from opsconsole.config.reader import Section, nearest
-from opsconsole.model.playbook import Dashboard, Panel, PanelGroup, PanelKind, PanelQuery, Threshold
+from opsconsole.model.playbook import Dashboard, Panel, PanelGroup, PanelQuery, Threshold
 from opsconsole.model.units import UNITS
-from opsconsole.model.verdicts import Level
 from opsconsole.text import safe
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_KINDS = {kind.value: kind for kind in PanelKind}
-_LEVELS = {"warning": Level.WARNING, "critical": Level.CRITICAL}
-_EMPTY = ("unknown", "ok", "zero")
-_PANEL_KEYS = frozenset(
-    {
-        "id",
-        "title",
-        "kind",
-        "unit",
-        "range",
-        "headline",
-        "queries",
-        "thresholds",
-        "min",
-        "max",
-        "top",
-        "empty",
-    }
-)
+_ID = re.compile(keys.ID_PATTERN)
 _MAX_WINDOW = 30 * 86400.0
 
 
 class Ids:
-    """The ids of one kind that were read, and the line of each, so that none is given twice."""
+    """The ids of one kind that were read, and the line of each, so that none is given twice. They stand under
+    `key`."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, key: str = "id") -> None:
         self.what = what
+        self.key = key
         self.lines: dict[str, int] = {}
 
     def read(self, section: Section) -> str:
-        """The section's `id`; "" after noting that it is missing, malformed or taken."""
-        name = section.text("id", required=True)
+        """The section's id; "" after noting that it is missing, malformed or taken."""
+        name = section.text(self.key, required=True)
         if not name:
             return ""
         if not _ID.fullmatch(name):
-            section.problem("must be letters, digits, _ and -, at most 64", "for instance error_rate", at="id")
+            section.problem("must be letters, digits, _ and -, at most 64", "for instance error_rate", at=self.key)
             return ""
         if name in self.lines:
             section.problem(
-                f"there are two {self.what}s with the id {name}",
+                f"there are two {self.what}s with the {self.key} {name}",
                 f"the first is on line {self.lines[name]}",
-                at="id",
+                at=self.key,
             )
             return ""
         self.lines[name] = section.line
@@ -67,7 +50,7 @@ def read_dashboards(root: Section) -> tuple[Dashboard, ...]:
 
 
 def _dashboard(section: Section, dashboards: Ids, panels: Ids) -> Dashboard:
-    section.only({"id", "title", "refresh", "groups"})
+    section.only(keys.DASHBOARD)
     name = dashboards.read(section)
     section.get("groups", required=True, hint="a list of {title, panels}")
     return Dashboard(
@@ -79,7 +62,7 @@ def _dashboard(section: Section, dashboards: Ids, panels: Ids) -> Dashboard:
 
 
 def _group(section: Section, panels: Ids) -> PanelGroup:
-    section.only({"title", "panels"})
+    section.only(keys.GROUP)
     title = safe(section.text("title", required=True, outside=True), 80)
     section.get("panels", required=True, hint="a list of panels")
     return PanelGroup(
@@ -89,7 +72,7 @@ def _group(section: Section, panels: Ids) -> PanelGroup:
 
 
 def _panel(section: Section, panels: Ids) -> Panel:
-    section.only(_PANEL_KEYS, {"refresh": "refresh belongs to the dashboard", "expr": "use queries: [{expr: …}]"})
+    section.only(keys.PANEL, {"refresh": "refresh belongs to the dashboard", "expr": "use queries: [{expr: …}]"})
     name = panels.read(section)
     minimum, maximum = section.number("min"), section.number("max")
     if minimum is not None and maximum is not None and minimum >= maximum:
@@ -98,7 +81,7 @@ def _panel(section: Section, panels: Ids) -> Panel:
     return Panel(
         id=name,
         title=safe(section.text("title", name, outside=True), 80),
-        kind=_KINDS[section.choice("kind", _KINDS, "line", "a kind of panel")],
+        kind=keys.KINDS[section.choice("kind", keys.KINDS, "line", "a kind of panel")],
         unit=section.choice("unit", UNITS, "none", "a unit"),
         queries=queries,
         thresholds=tuple(_threshold(t) for t in section.sections("thresholds", "- {level: warning, above: 5}")),
@@ -106,8 +89,8 @@ def _panel(section: Section, panels: Ids) -> Panel:
         window=section.duration("range", 3600.0, 60.0, _MAX_WINDOW),
         minimum=minimum,
         maximum=maximum,
-        top=section.whole("top", 10, 1, 100),
-        empty=section.choice("empty", _EMPTY, "unknown", "a meaning of an empty result"),
+        top=section.whole("top", 10, 1, keys.MAX_TOP),
+        empty=section.choice("empty", keys.EMPTY, "unknown", "a meaning of an empty result"),
     )
 
 
@@ -118,7 +101,7 @@ def _queries(section: Section) -> tuple[PanelQuery, ...]:
         section.problem("has no query", "give at least one", at="queries")
     found = []
     for body in bodies:
-        body.only({"legend", "expr"})
+        body.only(keys.QUERY)
         expr = body.text("expr", required=True, outside=True).strip()
         found.append(PanelQuery(expr=expr, legend=safe(body.text("legend", outside=True), 80)))
     return tuple(found)
@@ -135,13 +118,13 @@ def _headline(section: Section, queries: tuple[PanelQuery, ...]) -> str:
 
 
 def _threshold(section: Section) -> Threshold:
-    section.only({"level", "above", "below", "for"})
+    section.only(keys.THRESHOLD)
     section.get("level", required=True, hint="warning or critical")
-    level = section.choice("level", _LEVELS, "warning", "a level")
+    level = section.choice("level", keys.LEVELS, "warning", "a level")
     if section.has("above") == section.has("below"):
         section.problem("needs exactly one of above and below", "for instance {level: warning, above: 500}")
     return Threshold(
-        level=_LEVELS[level],
+        level=keys.LEVELS[level],
         above=section.number("above"),
         below=section.number("below"),
         hold=section.duration("for", 0.0, 0.0, 86400.0),

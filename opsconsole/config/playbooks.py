@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from opsconsole.config import playbook_keys as keys
 from opsconsole.config.load import is_there, read_root
 from opsconsole.config.nodes import Problems
 from opsconsole.config.panels import read_dashboards
 from opsconsole.config.paths import shipped_playbooks
+from opsconsole.config.playbook_sections import (
+    MAX_RESPONSE,
+    read_by_severity,
+    read_date,
+    read_escalation,
+    read_guard,
+    read_oncall,
+    read_probes,
+    read_severities,
+)
 from opsconsole.config.reader import Section, Value, nearest
-from opsconsole.config.runbooks import assign, open_shelf
+from opsconsole.config.runbooks import Shelf, assign, open_shelf
 from opsconsole.errors import ConfigError, Problem, UsageError
 from opsconsole.model.playbook import AlertGuide, Dashboard, JobSpec, Playbook
-from opsconsole.model.severity import Severity
 from opsconsole.text import safe
 
 FILE = "playbook.yaml"
-
-_WORDS = tuple(severity.word for severity in Severity)
-_ROOT_KEYS = frozenset({"system", "title", "owner", "jobs", "response", "flag_panel", "alerts", "dashboards"})
-_MAX_RESPONSE = 7 * 86400.0
 
 
 def list_playbooks() -> tuple[Path, ...]:
@@ -63,26 +69,39 @@ def load_playbook(path: Path, *, runbooks: bool = True) -> Playbook:
     shelf = open_shelf(path) if runbooks else None
     playbook = None
     if root is not None:
-        root.only(_ROOT_KEYS)
-        dashboards = read_dashboards(root)
-        guides, named = _alerts(root, dashboards)
-        system = root.text("system", required=True)
-        playbook = Playbook(
-            system=system,
-            title=safe(root.text("title", system, outside=True), 80),
-            folder=str(path),
-            dashboards=dashboards,
-            jobs=_jobs(root),
-            response=_response(root),
-            alerts=guides,
-            runbooks=assign(shelf, named) if shelf is not None else {},
-            flag_panel=_panel(root, "flag_panel", dashboards),
-            owner=safe(root.text("owner"), 80),
-        )
+        playbook = _playbook(root, path, shelf)
     _check(problems, shelf.problems if shelf is not None else [])
     if playbook is None:
         raise ConfigError((Problem(problems.file, 0, "", "is empty"),))
     return playbook
+
+
+def _playbook(root: Section, path: Path, shelf: Shelf | None) -> Playbook:
+    root.only(keys.ROOT)
+    dashboards = read_dashboards(root)
+    guides, named = _alerts(root, dashboards)
+    system = root.text("system", required=True)
+    reviewed = read_date(root, "reviewed")
+    oncall = read_oncall(root)
+    return Playbook(
+        system=system,
+        title=safe(root.text("title", system, outside=True), 80),
+        folder=str(path),
+        dashboards=dashboards,
+        jobs=_jobs(root),
+        response=read_by_severity(root, "response"),
+        acknowledge=read_by_severity(root, "acknowledge"),
+        alerts=guides,
+        runbooks=assign(shelf, named) if shelf is not None else {},
+        flag_panel=_panel(root, "flag_panel", dashboards),
+        owner=safe(root.text("owner"), 80),
+        reviewed=safe(reviewed.isoformat() if reviewed else ""),
+        severities=read_severities(root),
+        probes=read_probes(root),
+        oncall=oncall,
+        escalation=read_escalation(root, oncall),
+        guard=read_guard(root),
+    )
 
 
 def _check(problems: Problems, others: list[Problem]) -> None:
@@ -95,20 +114,12 @@ def _check(problems: Problems, others: list[Problem]) -> None:
 def _jobs(root: Section) -> tuple[JobSpec, ...]:
     jobs: list[JobSpec] = []
     for section in root.sections("jobs", "- {name: …, instances: 1}"):
-        section.only({"name", "instances"})
+        section.only(keys.JOB)
         name = section.text("name", required=True)
         if any(name == job.name for job in jobs):
             section.problem(f"the job {name} is here twice", "keep one", at="name")
-        jobs.append(JobSpec(name=name, instances=section.whole("instances", 1, 1, 100_000)))
+        jobs.append(JobSpec(name=name, instances=section.whole("instances", 1, 1, keys.MAX_INSTANCES)))
     return tuple(jobs)
-
-
-def _response(root: Section) -> dict[str, float]:
-    section = root.section("response", "{critical: 5m, high: 15m, warning: 1h}")
-    if section is None:
-        return {}
-    section.only(_WORDS)
-    return {word: section.duration(word, 0.0, 1.0, _MAX_RESPONSE) for word in _WORDS if section.has(word)}
 
 
 def _alerts(
@@ -122,10 +133,10 @@ def _alerts(
         body = value.section("{response: 5m, panel: …, runbook: …}")
         if body is None:
             continue
-        body.only({"response", "panel", "runbook", "distinguish"})
+        body.only(keys.ALERT)
         guides[name] = AlertGuide(
             name=name,
-            response=body.duration("response", 0.0, 1.0, _MAX_RESPONSE),
+            response=body.duration("response", 0.0, 1.0, MAX_RESPONSE),
             panel=_panel(body, "panel", dashboards),
             distinguish=body.texts("distinguish"),
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 
 import msgspec
 
+from opsconsole.config import playbook_keys as keys
 from opsconsole.config.nodes import Problems, decode, parse, read_bytes
+from opsconsole.config.playbook_sections import read_date
 from opsconsole.config.reader import Section, Value, nearest
 from opsconsole.errors import Problem
 from opsconsole.model.runbook import Runbook, commands_of
@@ -140,14 +141,10 @@ def parse_runbook(text: str, path: Path, problems: Problems) -> Runbook:
 def _alerts(section: Section | None) -> tuple[str, ...]:
     if section is None:
         return ()
-    section.only({"alerts", "title", "owner", "reviewed"})
+    section.only(keys.RUNBOOK)
     return section.texts("alerts")
 
 
 def _reviewed(section: Section) -> str:
-    text = section.text("reviewed")
-    try:
-        return date.fromisoformat(text).isoformat() if text else ""
-    except ValueError:
-        section.problem(f"`{safe(text, 40)}` is not a date", "write it as 2026-11-01", at="reviewed")
-        return ""
+    day = read_date(section, "reviewed")
+    return day.isoformat() if day else ""

@@ -7,6 +7,8 @@ from enum import Enum
 
 import msgspec
 
+from opsconsole.model.guard import Guard
+from opsconsole.model.oncall import EscalationStep, OnCall
 from opsconsole.model.runbook import Runbook
 from opsconsole.model.verdicts import Level
 from opsconsole.text import SafeText, trusted
@@ -106,9 +108,22 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     instances: int = 1
 
 
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP check: a GET of `url` must be answered with `status` within `timeout` seconds."""
+
+    name: str
+    url: str
+    status: int = 200
+    timeout: float = 5.0
+
+
 class Playbook(msgspec.Struct, frozen=True, kw_only=True):
-    """One system's playbook. `response` is seconds by severity word. `flag_panel` is the panel shown on the
-    Flags screen. `runbooks` are keyed by alert name."""
+    """One system's playbook.
+
+    `response` and `acknowledge` are seconds by severity word. `flag_panel` is the panel shown on the Flags
+    screen. `runbooks` are keyed by alert name. `reviewed` is an ISO date or "". `severities` are those that its
+    rules may have; none when it does not say.
+    """
 
     system: str
     title: SafeText
@@ -120,6 +135,13 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     runbooks: Mapping[str, Runbook] = {}
     flag_panel: str = ""
     owner: SafeText = trusted("")
+    reviewed: SafeText = trusted("")
+    severities: tuple[str, ...] = ()
+    acknowledge: Mapping[str, float] = {}
+    probes: tuple[Probe, ...] = ()
+    oncall: OnCall | None = None
+    escalation: tuple[EscalationStep, ...] = ()
+    guard: Guard | None = None
 
     def panel(self, panel_id: str) -> Panel | None:
         """The panel with this id, or None."""
