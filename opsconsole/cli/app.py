@@ -10,17 +10,7 @@ import click
 import typer
 
 from opsconsole import __version__
-from opsconsole.cli.options import (
-    AlertmanagerOption,
-    ConfigOption,
-    ContextOption,
-    FlagsFileOption,
-    PlaybookOption,
-    PrometheusOption,
-    ReadOnlyOption,
-    ScreenOption,
-    make_options,
-)
+from opsconsole.cli.options import ScreenOption, connected
 from opsconsole.config.discover import Options
 from opsconsole.errors import ExitCode, UsageError
 from opsconsole.text import safe
@@ -100,26 +90,19 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+@connected
 def console(
-    context: typer.Context,
-    config_file: ConfigOption = None,
-    context_name: ContextOption = None,
-    prometheus: PrometheusOption = None,
-    alertmanager: AlertmanagerOption = None,
-    playbooks: PlaybookOption = None,
-    read_only: ReadOnlyOption = False,
-    flags_file: FlagsFileOption = None,
+    options: Options,
+    run: typer.Context,
     screen: ScreenOption = "overview",
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Without a command: open the console."""
-    context.obj = make_options(
-        config_file, context_name, prometheus, alertmanager, playbooks, read_only, flags_file
-    )
-    if context.invoked_subcommand is None:
-        raise ConsoleWanted(context.obj)
+    run.obj = options
+    if run.invoked_subcommand is None:
+        raise ConsoleWanted(options)
 
 
 def console_options(argv: list[str]) -> Options:

@@ -13,31 +13,18 @@ import typer
 from opsconsole.checks.run import overall, run_checks
 from opsconsole.checks.thresholds import checked_panels, crossed_panels
 from opsconsole.cli.finish import Finished, hush_stdout
-from opsconsole.cli.options import (
-    AlertmanagerOption,
-    ConfigOption,
-    ContextOption,
-    FlagsFileOption,
-    PlaybookOption,
-    PrometheusOption,
-    ReadOnlyOption,
-    make_options,
-)
+from opsconsole.cli.options import connected
 from opsconsole.cli.wiring import Reading, open_reading
+from opsconsole.config.discover import Options
 from opsconsole.model.verdicts import Level, Verdict, badness
 from opsconsole.state.snapshot import Snapshot
 
 _COLOURS = {Level.OK: "32", Level.WARNING: "33", Level.CRITICAL: "31;1", Level.UNKNOWN: "35;1"}
 
 
+@connected
 def check(
-    config_file: ConfigOption = None,
-    context_name: ContextOption = None,
-    prometheus: PrometheusOption = None,
-    alertmanager: AlertmanagerOption = None,
-    playbooks: PlaybookOption = None,
-    read_only: ReadOnlyOption = False,
-    flags_file: FlagsFileOption = None,
+    options: Options,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds for the whole run; what has not answered by then is UNKNOWN.")
@@ -48,7 +35,6 @@ def check(
     Exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also for usage and configuration errors). What is
     missing, stale, partial or failed is UNKNOWN, never OK.
     """
-    options = make_options(config_file, context_name, prometheus, alertmanager, playbooks, read_only, flags_file)
     opened = open_reading(options)
     asyncio.run(_ask(opened, timeout))
     verdicts = run_checks(opened.engine.snapshot)

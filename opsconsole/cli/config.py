@@ -8,16 +8,8 @@ from typing import Annotated
 
 import typer
 
-from opsconsole.cli.options import (
-    AlertmanagerOption,
-    ConfigOption,
-    ContextOption,
-    FlagsFileOption,
-    PlaybookOption,
-    PrometheusOption,
-    ReadOnlyOption,
-    make_options,
-)
+from opsconsole.cli.options import ConfigOption, connected
+from opsconsole.config.discover import Options
 from opsconsole.errors import ConfigError, Problem, UsageError
 
 app = typer.Typer(help="Write, show and check the configuration.", no_args_is_help=True)
@@ -55,15 +47,8 @@ def init(
 
 
 @app.command("show")
-def show(
-    config: ConfigOption = None,
-    context: ContextOption = None,
-    prometheus: PrometheusOption = None,
-    alertmanager: AlertmanagerOption = None,
-    playbook: PlaybookOption = None,
-    read_only: ReadOnlyOption = False,
-    flags_file: FlagsFileOption = None,
-) -> None:
+@connected
+def show(options: Options) -> None:
     """Show what would be used.
 
     Each value with where it came from; secrets are never shown.
@@ -71,7 +56,6 @@ def show(
     from opsconsole.config.discover import resolve
     from opsconsole.config.show import describe
 
-    options = make_options(config, context, prometheus, alertmanager, playbook, read_only, flags_file)
     typer.echo(describe(resolve(options, os.environ, Path.home())))
 
 

@@ -13,17 +13,9 @@ import msgspec
 import typer
 
 from opsconsole.cli.finish import hush_stdout
-from opsconsole.cli.options import (
-    AlertmanagerOption,
-    ConfigOption,
-    ContextOption,
-    FlagsFileOption,
-    PlaybookOption,
-    PrometheusOption,
-    ReadOnlyOption,
-    make_options,
-)
+from opsconsole.cli.options import connected
 from opsconsole.cli.wiring import Reading, open_reading
+from opsconsole.config.discover import Options
 from opsconsole.errors import SourceError, UsageError
 from opsconsole.model.alertlist import AlertRow, compile_filter, distinguishing
 from opsconsole.model.matchers import format_matchers
@@ -40,15 +32,10 @@ _CELL = 400
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
+@connected
 def alerts(
+    options: Options,
     matchers: Annotated[str, typer.Argument(help='severity="critical",job=~"api.*", or plain words')] = "",
-    config_file: ConfigOption = None,
-    context_name: ContextOption = None,
-    prometheus: PrometheusOption = None,
-    alertmanager: AlertmanagerOption = None,
-    playbooks: PlaybookOption = None,
-    read_only: ReadOnlyOption = False,
-    flags_file: FlagsFileOption = None,
     as_json: JsonOption = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Also those that are silenced, acknowledged or inhibited.")
@@ -56,9 +43,7 @@ def alerts(
 ) -> None:
     """List the alerts, most urgent first."""
     wanted = compile_filter(matchers)
-    opened = open_reading(
-        make_options(config_file, context_name, prometheus, alertmanager, playbooks, read_only, flags_file)
-    )
+    opened = open_reading(options)
     if as_json:
         snapshot = _collect(opened, {"alerts"}, rows=False)
         _need(snapshot, lambda s: [c.alerts for c in s.clusters], "Alertmanager")
@@ -74,21 +59,14 @@ def alerts(
     _write_table(["severity", "alert", "labels", "since", "state"], [_alert(r, snapshot) for r in rows])
 
 
+@connected
 def silences(
-    config_file: ConfigOption = None,
-    context_name: ContextOption = None,
-    prometheus: PrometheusOption = None,
-    alertmanager: AlertmanagerOption = None,
-    playbooks: PlaybookOption = None,
-    read_only: ReadOnlyOption = False,
-    flags_file: FlagsFileOption = None,
+    options: Options,
     as_json: JsonOption = False,
     expired: Annotated[bool, typer.Option("--expired", help="Also those that have expired.")] = False,
 ) -> None:
     """List the silences, the one that ends first on top."""
-    opened = open_reading(
-        make_options(config_file, context_name, prometheus, alertmanager, playbooks, read_only, flags_file)
-    )
+    opened = open_reading(options)
     snapshot = _collect(opened, {"silences"})
     _need(snapshot, lambda s: [c.silences for c in s.clusters], "Alertmanager")
     shown = sorted(
@@ -114,20 +92,13 @@ def silences(
     )
 
 
+@connected
 def flags(
-    config_file: ConfigOption = None,
-    context_name: ContextOption = None,
-    prometheus: PrometheusOption = None,
-    alertmanager: AlertmanagerOption = None,
-    playbooks: PlaybookOption = None,
-    read_only: ReadOnlyOption = False,
-    flags_file: FlagsFileOption = None,
+    options: Options,
     as_json: JsonOption = False,
 ) -> None:
     """List the feature flags of the context's provider."""
-    opened = open_reading(
-        make_options(config_file, context_name, prometheus, alertmanager, playbooks, read_only, flags_file)
-    )
+    opened = open_reading(options)
     if opened.engine.sources.flags is None:
         raise UsageError("no flag provider is configured", hint="use --flags-file FILE, or flags: in the context")
     snapshot = _collect(opened, {"flags"})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Concatenate, ParamSpec
 
 import click
 import typer
@@ -79,17 +82,20 @@ ScreenOption = Annotated[
 ]
 
 
-def make_options(
-    config: Path | None = None,
-    context: str | None = None,
-    prometheus: str | None = None,
-    alertmanager: list[str] | None = None,
-    playbook: list[str] | None = None,
-    read_only: bool = False,
-    flags_file: Path | None = None,
+P = ParamSpec("P")
+
+
+def _connection(
+    config: ConfigOption = None,
+    context: ContextOption = None,
+    prometheus: PrometheusOption = None,
+    alertmanager: AlertmanagerOption = None,
+    playbook: PlaybookOption = None,
+    read_only: ReadOnlyOption = False,
+    flags_file: FlagsFileOption = None,
 ) -> Options:
-    """The values of the seven connection options as one struct. What was not given to a command is taken from
-    before its name: `opsconsole --context prod check` is `opsconsole check --context prod`."""
+    """The values of the connection options as one struct. What was not given to a command is taken from before
+    its name: `opsconsole --context prod check` is `opsconsole check --context prod`."""
     before = _before_the_command()
     return Options(
         config=config or before.config,
@@ -100,6 +106,23 @@ def make_options(
         read_only=read_only or before.read_only,
         flags_file=flags_file or before.flags_file,
     )
+
+
+def connected(command: Callable[Concatenate[Options, P], None]) -> Callable[..., None]:
+    """A command that takes the connection options on the command line and gets them as one struct, its first
+    argument. They stand behind its own arguments and before its own options."""
+    shared = inspect.signature(_connection, eval_str=True).parameters
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        options = _connection(**{name: given.pop(name) for name in shared})
+        command(options, **given)  # type: ignore[call-arg]  # typer gives what the signature says
+
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*shared.values(), *own)]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # how inspect is told
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
 
 
 def _before_the_command() -> Options:

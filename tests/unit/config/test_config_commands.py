@@ -15,16 +15,7 @@ import pytest
 import typer
 
 from opsconsole.cli import config, playbook
-from opsconsole.cli.options import (
-    AlertmanagerOption,
-    ConfigOption,
-    ContextOption,
-    FlagsFileOption,
-    PlaybookOption,
-    PrometheusOption,
-    ReadOnlyOption,
-    make_options,
-)
+from opsconsole.cli.options import connected
 from opsconsole.config import starter
 from opsconsole.config.discover import Options
 from opsconsole.config.load import load_config
@@ -212,24 +203,18 @@ def test_the_connection_options_become_one_struct() -> None:
     app, got = typer.Typer(), []
 
     @app.command()
-    def command(
-        config: ConfigOption = None,
-        context: ContextOption = None,
-        prometheus: PrometheusOption = None,
-        alertmanager: AlertmanagerOption = None,
-        playbook: PlaybookOption = None,
-        read_only: ReadOnlyOption = False,
-        flags_file: FlagsFileOption = None,
-    ) -> None:
-        got.append(make_options(config, context, prometheus, alertmanager, playbook, read_only, flags_file))
+    @connected
+    def command(options: Options, word: str = "") -> None:
+        got.append((options, word))
 
     run(app)
     run(
         app, "--config", "c", "--context", "x", "--prometheus", "p", "--alertmanager", "a", "--alertmanager",
-        "b", "--playbook", "y", "--read-only", "--flags-file", "f",
+        "b", "--playbook", "y", "--read-only", "--flags-file", "f", "--word", "w",
     )  # fmt: skip
-    assert got[0] == Options()
-    assert msgspec.structs.asdict(got[1]) == {
+    assert got[0] == (Options(), "")
+    assert got[1][1] == "w"
+    assert msgspec.structs.asdict(got[1][0]) == {
         "config": Path("c"),
         "context": "x",
         "prometheus": "p",
