@@ -31,8 +31,14 @@ from opsconsole.text import safe
 MIN_WINDOW = 10.0
 """Range windows are never compressed below this, seconds: two samples."""
 
-ABSENT = frozenset({"kthxbye_last_cycle_success"})
-"""Metrics of which the demo knows that they are not there: an empty answer is the right one."""
+ABSENT = frozenset({"kthxbye_last_cycle_success", "ALERTS", "ALERTS_FOR_STATE"})
+"""Metrics of which the demo knows when they are not there: an empty answer is the right one."""
+
+_PROBES = 64
+"""Times at which the beginning of a metric is looked for, twice."""
+
+_LOOKS, _MOST_LOOKS = 24, 2000
+"""Looks into a long window of an `…_over_time` function: at least these, and more when few times are asked."""
 
 
 class Store(Protocol):
@@ -143,9 +149,24 @@ class _Run:
 
     def _ends(self, args: tuple[Node, ...]) -> tuple[Selector, float, list[tuple[Frame, Column]]]:
         node, window = self._window(args)
-        late = self._columns(node, [t - node.offset for t in self._times])
-        early = self._columns(node, [t - node.offset - window for t in self._times])
+        ends = [t - node.offset for t in self._times]
+        late = self._columns(node, ends)
+        early = self._columns(node, [t - window for t in ends])
+        if any(a is not None and b is None for x, y in zip(late, early, strict=True) for a, b in _pairs(x, y)):
+            # A window that begins before the data counts from their beginning, as in Prometheus.
+            first = self._beginning(node, min(ends) - window, max(ends))
+            early = self._columns(node, [max(t - window, first) for t in ends])
         return node, window, [(a, b.values) for a, b in zip(late, early, strict=True)]
+
+    def _beginning(self, node: Selector, start: float, end: float) -> float:
+        """The first time from `start` to `end` at which the metric has a value, a little late at most."""
+        for _ in range(2):
+            step = (end - start) / _PROBES
+            times = [start + i * step for i in range(_PROBES + 1)]
+            rows = zip(*(frame.values for frame in self._columns(node, times)), strict=True)
+            end = next((t for t, row in zip(times, rows, strict=False) if any(v is not None for v in row)), end)
+            start = max(start, end - step)
+        return end
 
     def _rate(self, args: tuple[Node, ...], *, per_second: bool) -> Vector:
         node, window, pairs = self._ends(args)
@@ -166,7 +187,7 @@ class _Run:
 
     def _over_time(self, args: tuple[Node, ...], pick_one: Callable[[list[float]], float]) -> Vector:
         node, window = self._window(args)
-        steps = max(2, min(24, int(window // 5)))
+        steps = max(2, min(int(window // 5), max(_LOOKS, _MOST_LOOKS // max(1, len(self._times)))))
         looks = [
             self._columns(node, [t - node.offset - window * (steps - 1 - i) / steps for t in self._times])
             for i in range(steps)
@@ -268,6 +289,10 @@ Operate = Callable[[float | None, float | None], float | None]
 
 def _constant(value: float, count: int) -> Column:
     return [value] * count
+
+
+def _pairs(one: Frame, other: Frame) -> Iterable[tuple[float | None, float | None]]:
+    return zip(one.values, other.values, strict=True)
 
 
 def _unnamed(labels: dict[str, str]) -> dict[str, str]:
