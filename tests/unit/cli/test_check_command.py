@@ -179,6 +179,10 @@ async def test_help_is_no_verdict(run: Run) -> None:
     assert "0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN" in ended.out
 
 
+async def test_help_says_what_an_argument_is(run: Run) -> None:
+    assert 'severity="critical"' in (await run("alerts", "--help")).out
+
+
 async def test_a_crash_is_unknown_and_prints_no_values(
     run: Run, to_backends: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
