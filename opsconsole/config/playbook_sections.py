@@ -160,7 +160,7 @@ def _turns(oncall: Section, roles: Mapping[str, Role]) -> tuple[Turn, ...]:
         section.only(keys.TURN)
         taken = {seat: section.text(seat, required=seat == SEATS[0]) for seat in SEATS}
         for seat, role in taken.items():
-            if role and role not in roles:
+            if role and oncall.has("roles") and role not in roles:
                 section.problem(f"there is no role `{safe(role, 60)}`", nearest(role, roles), at=seat)
         found.append(Turn(**taken))
     return tuple(found)
