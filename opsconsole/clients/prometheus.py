@@ -66,6 +66,7 @@ _ALERTS = msgspec.json.Decoder(_Alerts)
 _ALERTMANAGERS = msgspec.json.Decoder(_Alertmanagers)
 _BUILD = msgspec.json.Decoder(_Build | None)
 _FACTS = msgspec.json.Decoder(dict[str, str | int | float | bool | None])
+_NAMES = msgspec.json.Decoder(tuple[str, ...])
 _METADATA = msgspec.json.Decoder(dict[str, list[Metadata]])
 
 
@@ -156,6 +157,10 @@ class PrometheusClient:
             for name, m in found.items()
             if m
         }
+
+    async def names(self) -> tuple[str, ...]:
+        """The names of all series, raw: they are for queries, not for the screen."""
+        return await self._get("/api/v1/label/__name__/values", _NAMES)
 
     async def aclose(self) -> None:
         await self._transport.aclose()

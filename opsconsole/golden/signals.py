@@ -1,0 +1,120 @@
+"""The four golden signals, and one panel that shows one of them."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+import msgspec
+
+from opsconsole.model.playbook import Panel, PanelKind, PanelQuery, Threshold
+from opsconsole.model.verdicts import Level
+from opsconsole.text import safe, trusted
+
+
+class Signal(Enum):
+    """In the order in which a dashboard shows them."""
+
+    TRAFFIC = "Traffic"
+    ERRORS = "Errors"
+    LATENCY = "Latency"
+    SATURATION = "Saturation"
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """A panel that a job's metrics allow. The ones with the highest `weight` are shown; ids are unique in a
+    job."""
+
+    signal: Signal
+    weight: int
+    panel: Panel
+
+
+def hit(
+    signal: Signal,
+    weight: int,
+    id: str,
+    title: str,
+    unit: str,
+    *queries: tuple[str, str],
+    kind: PanelKind = PanelKind.LINE,
+    headline: str = "",
+    minimum: float | None = 0.0,
+    maximum: float | None = None,
+    thresholds: tuple[Threshold, ...] = (),
+) -> Hit:
+    """A hit from (legend, expression) pairs."""
+    asked = tuple(PanelQuery(expr=expr, legend=safe(legend, 80)) for legend, expr in queries)
+    return Hit(
+        signal=signal,
+        weight=weight,
+        panel=Panel(
+            id=slug(id),
+            title=safe(title, 80),
+            kind=kind,
+            unit=unit,
+            queries=asked,
+            headline=safe(headline, 80) if headline else trusted(""),
+            minimum=minimum,
+            maximum=maximum,
+            thresholds=thresholds,
+        ),
+    )
+
+
+def above(level: Level, bound: float, hold: float = 0.0) -> tuple[Threshold, ...]:
+    """One bound that a healthy value does not pass."""
+    return (Threshold(level=level, above=bound, hold=hold),)
+
+
+def below(level: Level, bound: float, hold: float = 0.0) -> tuple[Threshold, ...]:
+    """One bound under which a healthy value does not fall."""
+    return (Threshold(level=level, below=bound, hold=hold),)
+
+
+def slug(text: str, limit: int = 64) -> str:
+    """The text as an id: letters, digits, `_` and `-`."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text)[:limit].strip("_") or "x"
+
+
+_UPPER = frozenset(
+    (
+        "api",
+        "cpu",
+        "db",
+        "dns",
+        "fd",
+        "gc",
+        "gpu",
+        "grpc",
+        "http",
+        "id",
+        "io",
+        "ip",
+        "jvm",
+        "llm",
+        "ml",
+        "oom",
+        "rag",
+        "rpc",
+        "sql",
+        "ssl",
+        "tcp",
+        "tls",
+        "udp",
+        "url",
+        "zip",
+    )
+)
+_UNITS = re.compile(r"(?:_(?:total|seconds|milliseconds|microseconds|ms|bytes|ratio|percent|count|info))+$")
+
+
+def words_of(name: str, job: str = "") -> str:
+    """A metric's name as a title: without its unit and without the job's name in front."""
+    own = slug(job).lower().replace("-", "_")
+    base = _UNITS.sub("", re.sub(r"[^a-zA-Z0-9]+", "_", name)).strip("_") or name
+    if own and base.lower().startswith(f"{own}_"):
+        base = base[len(own) + 1 :]
+    words = [w.upper() if w.lower() in _UPPER else w.lower() for w in base.split("_") if w]
+    joined = " ".join(words)
+    return joined[:1].upper() + joined[1:]
