@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from opsconsole.golden.exporters import CADVISOR, NODE, POSTGRES, REDIS
+from opsconsole.golden.databases import POSTGRES, REDIS
 from opsconsole.golden.families import Family, JobFacts, family_of
+from opsconsole.golden.machines import CADVISOR, NODE
 from opsconsole.golden.promql import counted, quoted, selector
 from opsconsole.golden.requests import BREAKDOWNS, STATUS_LABELS, request_hits, request_names
 from opsconsole.golden.saturation import gauge_hits, gauge_names
