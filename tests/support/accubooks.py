@@ -15,13 +15,18 @@ VALUES = {
     "query_type": ["select", "insert"],
     "operation": ["get", "set"],
     "status": ["done", "failed"],
+    "tier": ["free", "starter", "pro"],
+    "limit_type": ["forecasts"],
+    "from_tier": ["free"],
+    "to_tier": ["starter"],
+    "component": ["explainer", "assumptions"],
 }
 
 
 def exported() -> list[tuple[str, str, list[str], list[float]]]:
     """The metrics of the README's table: name, type, labels, buckets."""
     rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]*)\|([^|]*)\|$", (FOLDER / "README.md").read_text(), re.M)
-    assert len(rows) == 22
+    assert len(rows) == 37
     found = []
     for name, kind, labels, note in rows:
         names = re.findall(r"`(\w+)`", labels.split("(")[0])
@@ -30,9 +35,14 @@ def exported() -> list[tuple[str, str, list[str], list[float]]]:
 
 
 def samples(minutes: int, end: int) -> Iterator[str]:
-    """OpenMetrics lines of a healthy system: counters grow by 3 every 15 s, gauges are 50."""
+    """OpenMetrics lines of a healthy system: counters grow by 3 every 15 s, gauges are 50. One alert has fired
+    all the time."""
     steps = minutes * 4
     yield from lines("up", {}, [(end - 15 * i, 1.0) for i in range(steps, -1, -1)])
+    fired = {"alertname": "RedisMemoryWarning", "severity": "warning"}
+    yield from lines("ALERTS", {**fired, "alertstate": "firing"}, [(end - 15 * i, 1.0) for i in range(steps, -1, -1)])
+    began = [(end - 15 * i, float(end - 900)) for i in range(steps, -1, -1)]
+    yield from lines("ALERTS_FOR_STATE", fired, began)
     for name, kind, label_names, numbers in exported():
         growing = [(end - 15 * i, 3.0 * (steps - i)) for i in range(steps, -1, -1)]
         for labels in combinations(label_names):
