@@ -176,7 +176,7 @@ FLAGS: dict[str, dict[str, object]] = {
 
 SYSTEM = System(
     name="gremlinsai",
-    jobs=(Job(name=JOB, instance="gremlinsai-backend-blue-0:8000"), *cluster.JOBS),
+    jobs=(Job(name=JOB, instance="gremlinsai-backend-blue:8000"), *cluster.JOBS),
     metrics=(*METRICS, *cluster.METRICS),
     samples=samples,
     faults={

@@ -15,18 +15,19 @@ MACHINE = "node-exporter"
 # The exporters of the cluster outlive the backend: a fault of their own, which the system does not offer, keeps
 # `down` from taking them along.
 JOBS = (
-    Job(name=WEAVIATE, instance="weaviate-0:2112", down="weaviate_down"),
+    Job(name=WEAVIATE, instance="weaviate:2112", down="weaviate_down"),
     Job(name=KUBE, instance="kube-state-metrics:8080", down="cluster_down"),
     Job(name=MACHINE, instance="node-a:9100", down="cluster_down"),
 )
 
 _NAMESPACE = "gremlinsai"
-_BACKEND = "gremlinsai-backend-blue-0"
+_BACKEND = "gremlinsai-backend-blue-6d9c7f5b48-x8k2p"
+_VECTORS = "weaviate-7f6b9d8c54-h5n9r"
 _PODS = (
     (_BACKEND, "backend"),
-    ("gremlinsai-backend-green-0", "backend"),
-    ("weaviate-0", "weaviate"),
-    ("ollama-0", "ollama"),
+    ("gremlinsai-backend-green-5b7f8c6d9f-t4wqz", "backend"),
+    (_VECTORS, "weaviate"),
+    ("ollama-84c6d5b7f9-q2m6v", "ollama"),
 )
 """Pod and container."""
 
@@ -56,7 +57,7 @@ def _weaviate(m: Moment) -> Iterator[Sample]:
 
 
 def _kubernetes(m: Moment) -> Iterator[Sample]:
-    gone = {_BACKEND: max(m.fault("down"), m.fault("crash")), "weaviate-0": m.fault("weaviate_down")}
+    gone = {_BACKEND: max(m.fault("down"), m.fault("crash")), _VECTORS: m.fault("weaviate_down")}
     for pod, container in _PODS:
         own = labels(container=container, namespace=_NAMESPACE, pod=pod)
         # A process that dies right after its start: one restart in 15 s.
