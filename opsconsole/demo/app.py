@@ -1,8 +1,9 @@
-"""The simulated accubooks application of the real stack: `/metrics`, `/health` and a flag file it obeys.
+"""The simulated application of the real stack: `/metrics` of each job, health checks, faults, a flag file.
 
-`python -m opsconsole.demo.app --flags FILE --ready FILE` serves on a free loopback port until it is told to
-stop, and writes that port to the ready file. It draws from the same world as the embedded demo, in real time:
-with `new_pricing` on, forecasts fail and the pool fills; with it off, everything heals.
+`python -m opsconsole.demo.app --system NAME --flags FILE --ready FILE` serves on free loopback ports until it
+is told to stop: one port for each scrape job and one for the control endpoint. They are written to the ready
+file as `{"jobs": {"name": port}, "control": port}`. While the flag of the system's release is on, the faults
+of the release are; with it off, everything heals.
 """
 
 from __future__ import annotations
@@ -10,92 +11,73 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from opsconsole.demo.exposition import scrape
-from opsconsole.demo.httpd import LoopbackServer, Request, Response, json_response, text_response
-from opsconsole.demo.release import FlagWatch, release
-from opsconsole.demo.world import World
+from opsconsole.demo.backfill import read_totals
+from opsconsole.demo.httpd import Handler, LoopbackServer
+from opsconsole.demo.systems.registry import find_system
+from opsconsole.demo.systems.service import Application
+from opsconsole.demo.systems.world import SystemWorld
 
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class Application:
-    """The application's state. `release_at` is the wall time at which the release bot turns the flag on,
-    None for never; `now` is where wall time comes from."""
-
-    def __init__(
-        self, world: World, flags: Path, *, release_at: float | None, now: Callable[[], float] = time.time
-    ) -> None:
-        self._world = world
-        self._flags = flags
-        self._watch = FlagWatch(flags)
-        self._share = 0.0
-        self._release_at = release_at
-        self._now = now
-
-    def tick(self) -> None:
-        """Bring the traffic up to now, and obey the flag file as it is now."""
-        now = self._now()
-        if self._release_at is not None and now >= self._release_at:
-            self._release_at = None
-            release(self._flags)
-        self._world.advance(now)
-        share = self._watch.share()
-        if share != self._share:
-            self._share = share
-            self._world.switch(now, share)
-
-    def __call__(self, request: Request) -> Response:
-        """The response to a request."""
-        self.tick()
-        if request.method not in ("GET", "HEAD"):
-            return text_response("method not allowed\n", 405)
-        if request.path == "/metrics":
-            return Response(200, scrape(self._world).encode(), METRICS_TYPE)
-        if request.path == "/health":
-            return json_response({"status": "healthy", "new_pricing": self._share})
-        return text_response("not found\n", 404)
+TICK = 0.5
+"""Seconds between looks at the flag file and the clock."""
 
 
-def _announce(ready: Path, port: int | None) -> None:
-    ready.write_text(str(port), "utf-8")
+def _announce(ready: Path, ports: dict[str, object]) -> None:
+    """Write the ready file at once, so that no reader ever sees half of it."""
+    fresh = ready.with_name(f".{ready.name}.new")
+    fresh.write_text(json.dumps(ports), "utf-8")
+    fresh.replace(ready)
 
 
-async def _serve(application: Application, ready: Path) -> None:
+async def _serve(application: Application, jobs: Sequence[str], ready: Path) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = LoopbackServer(application, time.time)
-    url = await server.start()
-    _announce(ready, urlsplit(url).port)
+    servers: list[LoopbackServer] = []
+
+    async def port(handler: Handler) -> int | None:
+        server = LoopbackServer(handler, time.time)
+        servers.append(server)
+        return urlsplit(await server.start()).port
+
     try:
+        ports = {job: await port(application.job(job)) for job in jobs}
+        _announce(ready, {"jobs": ports, "control": await port(application.control)})
         while not stop.is_set():
             application.tick()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 0.5)
+                await asyncio.wait_for(stop.wait(), TICK)
     finally:
-        await server.stop()
+        for server in servers:
+            await server.stop()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command line. `--start` and `--seed` make its counters go on from a history written before."""
+    """The command line. `--start` and `--totals` make its counters go on from a history written before."""
     parser = argparse.ArgumentParser(prog="python -m opsconsole.demo.app", description=main.__doc__)
+    parser.add_argument("--system", default="accubooks", help="simulated system; default: accubooks")
     parser.add_argument("--flags", type=Path, required=True, help="flagd definition file")
-    parser.add_argument("--ready", type=Path, required=True, help="file that gets the port once it serves")
+    parser.add_argument("--ready", type=Path, required=True, help="file that gets the ports once it serves")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--start", type=float, help="wall time at which the history ends (default: now)")
+    parser.add_argument("--totals", type=Path, help="what the counters were at the start")
+    parser.add_argument("--pace", type=float, default=1.0, help="how much faster faults take hold")
     parser.add_argument("--release-after", type=float, help="seconds after the start; default: never")
     options = parser.parse_args(argv)
+    system = find_system(options.system)
     start = options.start if options.start is not None else time.time()
     release_at = None if options.release_after is None else start + options.release_after
-    world = World(seed=options.seed, start=start, fine=1.0)
-    asyncio.run(_serve(Application(world, options.flags, release_at=release_at), options.ready))
+    totals = read_totals(options.totals) if options.totals is not None else None
+    world = SystemWorld(system, seed=options.seed, start=start, pace=options.pace, totals=totals)
+    application = Application(world, options.flags, release_at=release_at)
+    asyncio.run(_serve(application, [job.name for job in system.jobs], options.ready))
 
 
 if __name__ == "__main__":

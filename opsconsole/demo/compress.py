@@ -1,4 +1,10 @@
-"""Makes a copy of a playbook whose delays and rate windows are shorter, so that an incident fits a demo."""
+"""Makes a copy of a playbook whose delays and rate windows are shorter, so that an incident fits a demo.
+
+This is the one override of a playbook's rules, the same for the demo and for the tests on real servers: in
+`rules.yaml` and `playbook.yaml` every `for:`, `keep_firing_for:`, `interval:` and every range window is divided
+by one factor, in `alertmanager.yaml` the waits for grouping. Nothing else is changed: expressions, bounds,
+labels, annotations and routes are the playbook's own.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +15,8 @@ from pathlib import Path
 from opsconsole.demo.expr import duration
 
 _DURATION = r"(?:[0-9]+(?:ms|[smhdwy]))+"
-_FOR = re.compile(rf"(?P<before>\bfor:\s*)(?P<time>{_DURATION})")
-_WINDOW = re.compile(rf"(?P<before>\[)(?P<time>{_DURATION})(?P<after>\])")
+_FOR = re.compile(rf"(?P<before>\b(?:for|keep_firing_for|interval):\s*)(?P<time>{_DURATION})")
+_WINDOW = re.compile(rf"\[(?P<time>{_DURATION})(?P<every>:(?:{_DURATION})?)?\]")
 _GROUPING = re.compile(rf"(?P<before>\b(?:group_wait|group_interval):\s*)(?P<time>{_DURATION})")
 
 MIN_WINDOW = 5.0
@@ -23,9 +29,17 @@ def shorter(seconds: float, factor: float, least: float = 1.0) -> str:
 
 
 def compress_rules(text: str, factor: float) -> str:
-    """A rules or playbook file with every `for:` and every range window divided by `factor`."""
+    """A rules or playbook file with every `for:` and every range window divided by `factor`, the resolution of a
+    subquery too."""
     text = _FOR.sub(lambda m: m["before"] + shorter(duration(m["time"]), factor), text)
-    return _WINDOW.sub(lambda m: f"[{shorter(duration(m['time']), factor, MIN_WINDOW)}]", text)
+    return _WINDOW.sub(lambda m: _window(m["time"], m["every"], factor), text)
+
+
+def _window(window: str, every: str | None, factor: float) -> str:
+    short = shorter(duration(window), factor, MIN_WINDOW)
+    if every is not None and len(every) > 1:
+        every = f":{shorter(duration(every[1:]), factor)}"
+    return f"[{short}{every or ''}]"
 
 
 def compress_routing(text: str, factor: float) -> str:

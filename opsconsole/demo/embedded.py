@@ -28,7 +28,8 @@ PLAYBOOK = "accubooks"
 
 class DemoEndpoints(msgspec.Struct, frozen=True, kw_only=True):
     """Where a demo can be reached. `playbook` is a shipped playbook's name or a folder; `label` is shown on
-    every screen, `note` says what it means."""
+    every screen, `note` says what it means. `control_url` is where faults are turned on (`/faults` below it),
+    "" for the embedded demo."""
 
     prometheus_url: str
     alertmanager_url: str
@@ -37,6 +38,7 @@ class DemoEndpoints(msgspec.Struct, frozen=True, kw_only=True):
     playbook: str = PLAYBOOK
     label: str = LABEL
     note: str = NOTE
+    control_url: str = ""
 
 
 class EmbeddedDemo:

@@ -1,25 +1,36 @@
-"""Real Prometheus and Alertmanager on loopback ports, with the simulated application and a flag file."""
+"""Real Prometheus and Alertmanager on loopback ports, with a simulated application and a flag file.
+
+The servers run with the playbook's own files: its rules and its routing with shorter delays (what exactly is in
+`compress.py`), and its `stack/prometheus.yml` with other addresses and intervals (`stackfile.py`).
+"""
 
 from __future__ import annotations
 
 import http.client
+import importlib.util
+import json
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+
+import yaml
 
 from opsconsole.config.playbooks import find_playbook
-from opsconsole.demo.accubooks import INSTANCE, JOB
+from opsconsole.demo.backfill import shortest_window, write_history
 from opsconsole.demo.compress import compressed_copy
 from opsconsole.demo.embedded import PLAYBOOK, DemoEndpoints
-from opsconsole.demo.exposition import history
 from opsconsole.demo.processes import Child
-from opsconsole.demo.release import FILE_NAME, initial_flags, write_flags
-from opsconsole.demo.world import RELEASE_AFTER, World
+from opsconsole.demo.release import FILE_NAME, flag_file, write_flags
+from opsconsole.demo.stackfile import on_loopback, read_stack, static_labels
+from opsconsole.demo.systems.base import System
+from opsconsole.demo.systems.registry import find_system
+from opsconsole.demo.world import RELEASE_AFTER
 from opsconsole.errors import OpsError, UsageError
 from opsconsole.text import safe
 
@@ -29,15 +40,6 @@ PROGRAMS = {
     "prometheus-alertmanager": "prometheus-alertmanager",
 }
 """Program -> the Debian package that has it."""
-
-_CONFIG = """\
-global: {{scrape_interval: {interval}, scrape_timeout: {interval}, evaluation_interval: {interval}}}
-rule_files: [playbook/rules.yaml]
-alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager}']}}]}}]}}
-scrape_configs:
-  - job_name: {job}
-    static_configs: [{{targets: ['127.0.0.1:{app}'], labels: {{instance: '{instance}'}}}}]
-"""
 
 
 def missing_programs() -> tuple[str, ...]:
@@ -56,14 +58,16 @@ def free_port() -> int:
 class RealStack:
     """Starts everything in a private temporary folder and ends it by its own process ids.
 
-    `compress` divides the rules' delays and range windows (1 leaves the playbook as it is and scrapes every
-    15 s); `release_after` is when the release bot turns `new_pricing` on, seconds after the start, None for
-    never. Use it as a context manager, or `start` and `stop`.
+    `system` is a simulated system and its shipped playbook; `playbook` is another folder for it. `compress`
+    divides the rules' delays and range windows (1 leaves the playbook and the intervals of its stack as they
+    are); `release_after` is when the release bot turns the system's flag on, seconds after the start, None for
+    never. Use it as a context manager, or `start` and `stop`; in between `fault` and `heal` make it fail.
     """
 
     def __init__(
         self,
         *,
+        system: str = PLAYBOOK,
         seed: int = 7,
         compress: float = 10.0,
         release_after: float | None = RELEASE_AFTER,
@@ -71,6 +75,7 @@ class RealStack:
         playbook: Path | None = None,
         ready_within: float = 60.0,
     ) -> None:
+        self._system = system
         self._seed = seed
         self._compress = compress
         self._release_after = release_after
@@ -78,6 +83,7 @@ class RealStack:
         self._playbook = playbook
         self._ready_within = ready_within
         self._folder: Path | None = None
+        self._control = 0
         self._children: list[Child] = []
 
     @property
@@ -96,17 +102,13 @@ class RealStack:
     def start(self) -> DemoEndpoints:
         """Start and wait until all answer.
 
-        Raises UsageError when a program is missing, OpsError when one does not start.
+        Raises UsageError when a program is missing or the system is unknown, OpsError when prometheus-client is
+        missing or a program does not start.
         """
-        missing = missing_programs()
-        if missing:
-            packages = " ".join(sorted({PROGRAMS[name] for name in missing}))
-            raise UsageError(
-                f"not installed: {', '.join(missing)}",
-                hint=f"apt install {packages}; or leave out --real, the embedded demo needs no server",
-            )
+        system = find_system(self._system)
+        _need_programs()
         try:
-            return self._start()
+            return self._start(system)
         except BaseException:  # ctrl+c included: nothing of it may be left behind
             self.stop()
             raise
@@ -120,17 +122,28 @@ class RealStack:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    def _start(self) -> DemoEndpoints:
+    def fault(self, name: str, level: float = 1.0) -> None:
+        """Turn a fault of the system on by `level` (0 to 1). Raises OpsError for a fault that it does not have."""
+        status, body = _ask(self._control, "POST", f"/faults/{name}", {"level": level})
+        if status != 200:
+            raise OpsError(f"the application answers {status}: {safe(body, 300)}")
+
+    def heal(self, name: str) -> None:
+        """Turn a fault off."""
+        self.fault(name, 0.0)
+
+    def _start(self, system: System) -> DemoEndpoints:
         folder = self._folder = Path(tempfile.mkdtemp(prefix="opsconsole-demo-"))
-        playbook = compressed_copy(self._playbook or find_playbook(PLAYBOOK), folder / "playbook", self._compress)
+        source = self._playbook or find_playbook(system.name)
+        playbook = compressed_copy(source, folder / system.name, self._compress)
+        stack = read_stack(playbook, system)
         flags = folder / FILE_NAME
-        write_flags(flags, initial_flags())
+        write_flags(flags, flag_file(system.flags))
         start = time.time()
-        if self._backfill:
-            self._write_history(folder, start)
-        app = self._start_app(folder, flags, start)
-        alertmanager = self._start_alertmanager(folder)
-        prometheus = self._start_prometheus(folder, app, alertmanager)
+        totals = self._write_history(folder, system, playbook, stack, start) if self._backfill else None
+        ports = self._start_app(folder, flags, start, totals)
+        alertmanager = self._start_alertmanager(playbook)
+        prometheus = self._start_prometheus(folder, system, playbook, stack, ports, alertmanager)
         return DemoEndpoints(
             prometheus_url=f"http://127.0.0.1:{prometheus}",
             alertmanager_url=f"http://127.0.0.1:{alertmanager}",
@@ -139,31 +152,22 @@ class RealStack:
             playbook=str(playbook),
             label=f"DEMO ({self._compress:g}x faster)" if self._compress != 1.0 else "DEMO",
             note=f"real servers; delays and rate windows of the playbook are divided by {self._compress:g}",
+            control_url=f"http://127.0.0.1:{self._control}",
         )
 
-    def _write_history(self, folder: Path, start: float) -> None:
-        source = folder / "history.om"
-        with source.open("w", encoding="utf-8") as out:
-            out.writelines(f"{line}\n" for line in history(World(seed=self._seed, start=start)))
-        done = subprocess.run(
-            [
-                "promtool",
-                "tsdb",
-                "create-blocks-from",
-                "openmetrics",
-                "--quiet",
-                str(source),
-                str(folder / "tsdb"),
-            ],
-            capture_output=True,
-            check=False,
-            timeout=self._ready_within,
+    def _write_history(
+        self, folder: Path, system: System, playbook: Path, stack: Mapping[str, Any], start: float
+    ) -> Path:
+        texts = [(playbook / name).read_text("utf-8") for name in ("playbook.yaml", "rules.yaml")]
+        return write_history(
+            system,
+            folder,
+            seed=self._seed,
+            start=start,
+            window=shortest_window(texts),
+            extra=static_labels(stack, system),
+            limit=self._ready_within,
         )
-        if done.returncode:
-            raise OpsError(
-                f"promtool could not write the history: {safe(done.stderr.decode('utf-8', 'replace'), 400)}"
-            )
-        source.unlink()
 
     def _child(self, name: str, command: list[str]) -> Child:
         assert self._folder is not None
@@ -171,43 +175,64 @@ class RealStack:
         self._children.append(child)
         return child
 
-    def _start_app(self, folder: Path, flags: Path, start: float) -> int:
-        ready = folder / "app.port"
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "opsconsole.demo.app",
+    def _start_app(self, folder: Path, flags: Path, start: float, totals: Path | None) -> dict[str, int]:
+        """Start the application; the ports of its jobs."""
+        ready = folder / "app.json"
+        command = [sys.executable, "-P", "-m", "opsconsole.demo.app", "--system", self._system]
+        command += [
             "--flags",
             str(flags),
             "--ready",
             str(ready),
+            "--seed",
+            str(self._seed),
+            "--start",
+            repr(start),
         ]
-        command += ["--seed", str(self._seed), "--start", repr(start)]
+        command += ["--pace", repr(max(1.0, self._compress / 10.0))]
+        if totals is not None:
+            command += ["--totals", str(totals)]
         if self._release_after is not None:
             command += ["--release-after", str(self._release_after)]
         child = self._child("app", command)
         deadline = time.monotonic() + self._ready_within
-        while not (ready.exists() and ready.read_text("utf-8")):
+        while not ready.exists():
             self._wait(child, deadline)
-        return int(ready.read_text("utf-8"))
+        found = json.loads(ready.read_text("utf-8"))
+        self._control = found["control"]
+        jobs: dict[str, int] = found["jobs"]
+        return jobs
 
-    def _start_alertmanager(self, folder: Path) -> int:
+    def _start_alertmanager(self, playbook: Path) -> int:
         port = free_port()
         command = [
             "prometheus-alertmanager",
-            "--config.file=playbook/alertmanager.yaml",
+            f"--config.file={playbook / 'alertmanager.yaml'}",
             "--storage.path=alerts",
         ]
         command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
         self._until_ready(self._child("alertmanager", command), port)
         return port
 
-    def _start_prometheus(self, folder: Path, app: int, alertmanager: int) -> int:
+    def _start_prometheus(
+        self,
+        folder: Path,
+        system: System,
+        playbook: Path,
+        stack: Mapping[str, Any],
+        ports: Mapping[str, int],
+        alertmanager: int,
+    ) -> int:
         port = free_port()
-        interval = "15s" if self._compress == 1.0 else "1s"
-        config = _CONFIG.format(interval=interval, alertmanager=alertmanager, app=app, job=JOB, instance=INSTANCE)
-        (folder / "prometheus.yml").write_text(config, "utf-8")
+        config = on_loopback(
+            stack,
+            system,
+            ports=ports,
+            own={"prometheus": port, "alertmanager": alertmanager},
+            rules=playbook / "rules.yaml",
+            interval=None if self._compress == 1.0 else "1s",
+        )
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
         command = ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=tsdb"]
         command += ["--storage.tsdb.retention.time=2d", f"--web.listen-address=127.0.0.1:{port}"]
         command += [
@@ -233,12 +258,34 @@ class RealStack:
         time.sleep(0.05)
 
 
+def _need_programs() -> None:
+    missing = missing_programs()
+    if missing:
+        packages = " ".join(sorted({PROGRAMS[name] for name in missing}))
+        raise UsageError(
+            f"not installed: {', '.join(missing)}",
+            hint=f"apt install {packages}; or leave out --real, the embedded demo needs no server",
+        )
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise OpsError(
+            "the simulated application needs the Python package prometheus-client",
+            hint="pip install 'opsconsole[demo]'; or leave out --real",
+        )
+
+
 def _is_ready(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2.0)
     try:
-        connection.request("GET", "/-/ready")
-        return connection.getresponse().status == 200
+        return _ask(port, "GET", "/-/ready")[0] == 200
     except (OSError, http.client.HTTPException):
         return False
+
+
+def _ask(port: int, method: str, path: str, data: object = None) -> tuple[int, str]:
+    """Status and text of one request to a loopback port. Raises OSError and HTTPException."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5.0)
+    try:
+        connection.request(method, path, body=None if data is None else json.dumps(data).encode())
+        reply = connection.getresponse()
+        return reply.status, reply.read().decode("utf-8", "replace")
     finally:
         connection.close()

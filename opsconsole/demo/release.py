@@ -27,15 +27,26 @@ def _flag(default: str, owner: str, **extra: object) -> dict[str, object]:
 def initial_flags() -> dict[str, Any]:
     """The definitions before the release."""
     quarter = {"fractional": [{"var": "targetingKey"}, ["on", 25], ["off", 75]]}
-    return {
-        "$schema": "https://flagd.dev/schema/v0/flags.json",
-        "flags": {
+    return flag_file(
+        {
             FLAG: _flag("off", "pricing-team", release="1.4.1"),
             "dark_mode": {**_flag("off", "web-team"), "targeting": quarter},
             "bulk_export": _flag("on", "reports-team"),
             "maintenance_banner": _flag("off", "platform-on-call"),
-        },
-    }
+        }
+    )
+
+
+def flag_file(flags: Mapping[str, object]) -> dict[str, Any]:
+    """The content of a flag file with these definitions by key."""
+    return {"$schema": "https://flagd.dev/schema/v0/flags.json", "flags": dict(flags)}
+
+
+def released(before: Mapping[str, Any]) -> dict[str, Any]:
+    """The definition that serves the flag to everyone: the first variant that means on."""
+    on = next((name for name, value in (before.get("variants") or {}).items() if value), "on")
+    metadata = {**(before.get("metadata") or {}), "changedBy": "release-bot"}
+    return {**before, "state": "ENABLED", "defaultVariant": on, "targeting": {}, "metadata": metadata}
 
 
 def write_flags(path: Path, content: Mapping[str, Any]) -> None:
@@ -48,14 +59,17 @@ def write_flags(path: Path, content: Mapping[str, Any]) -> None:
     fresh.replace(path)
 
 
-def release(path: Path) -> bool:
-    """What the release bot does: serve `new_pricing` to everyone. It is left alone, and False comes back,
-    when someone has changed it since the start or the file cannot be read."""
+def release(path: Path, key: str = FLAG, before: Mapping[str, object] | None = None) -> bool:
+    """What the release bot does: serve a flag (`new_pricing`) to everyone. It is left alone, and False comes
+    back, when it is no longer as it was `before` (at the start) or the file cannot be read."""
     content = _read(path)
-    before = initial_flags()["flags"][FLAG]
-    if content is None or content.get("flags", {}).get(FLAG) != before:
+    expected = json.loads(json.dumps(before if before is not None else initial_flags()["flags"][key]))
+    if content is None or content.get("flags", {}).get(key) != expected:
         return False
-    content["flags"][FLAG] = _flag("on", "pricing-team", release="1.4.2", changedBy="release-bot")
+    after = released(expected)
+    if key == FLAG:
+        after["metadata"]["release"] = "1.4.2"
+    content["flags"][key] = after
     write_flags(path, content)
     return True
 
@@ -100,13 +114,14 @@ def _read(path: Path) -> dict[str, Any] | None:
 class FlagWatch:
     """Reads what the file serves, and only when it changed. An unreadable file keeps the last answer."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: str = FLAG) -> None:
         self._path = path
+        self._key = key
         self._seen: tuple[int, int, int] | None = None
         self._share = 0.0
 
     def share(self) -> float:
-        """The share of users that get `new_pricing` now."""
+        """The share of users that get the flag now."""
         try:
             stat = os.stat(self._path)
         except OSError:
@@ -115,5 +130,5 @@ class FlagWatch:
         if seen != self._seen:
             content = _read(self._path)
             if content is not None:
-                self._share, self._seen = served_share(content), seen
+                self._share, self._seen = served_share(content, self._key), seen
         return self._share

@@ -53,13 +53,12 @@ class Track:
 
 class World:
     """The series of the scenario. `start` is the wall time at which the calm ends; `pace` shortens the
-    incident's delays by that factor, `fine` is the seconds between samples after the start."""
+    incident's delays by that factor."""
 
-    def __init__(self, *, seed: int, start: float, pace: float = 1.0, fine: float = FINE) -> None:
+    def __init__(self, *, seed: int, start: float, pace: float = 1.0) -> None:
         self.seed = seed
         self.start = start
         self.pace = pace
-        self._fine = fine
         self._switches: list[tuple[float, float]] = []
         self._tracks: dict[tuple[str, Labels], Track] = {}
         self._names: dict[str, list[Track]] = {}
@@ -91,7 +90,7 @@ class World:
     def _time(self, index: int) -> float:
         if index <= self._coarse_points:
             return self._first + index * COARSE
-        return self.start + (index - self._coarse_points) * self._fine
+        return self.start + (index - self._coarse_points) * FINE
 
     def _sample(self, t: float) -> None:
         elapsed = t - self.times[-1] if self.times else 3.0 * DAY
@@ -128,7 +127,7 @@ class World:
         if t < self._first or t > self.end + LOOKBACK:
             return None
         if t >= self.start:
-            index = self._coarse_points + math.floor((t - self.start) / self._fine)
+            index = self._coarse_points + math.floor((t - self.start) / FINE)
             return min(index, len(self.times) - 1), 0.0
         at = (t - self._first) / COARSE
         index = math.floor(at)

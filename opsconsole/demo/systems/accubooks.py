@@ -56,15 +56,20 @@ _METRICS = (
     Metric("network_transmit_bytes_total", "counter", "Bytes sent."),
 )
 
+
+def _cache_memory(m: Moment, _: float) -> float:
+    return CACHE_BYTES * (0.62 * m.wobble("memory", 0.03) + 0.31 * m.fault("memory"))
+
+
 _CHANGED: dict[str, Callable[[Moment, float], float]] = {
-    "cache_memory_usage_bytes": lambda m, _: CACHE_BYTES * (0.62 * m.wobble("memory", 0.03) + 0.31 * m.fault("memory")),
+    "cache_memory_usage_bytes": _cache_memory,
     "cache_eviction_rate_per_sec": lambda m, calm: calm + 45.0 * m.fault("memory"),
     "cache_hit_rate_percent": lambda m, calm: calm - 41.0 * m.fault("cache"),
     "forecast_queue_depth": lambda m, calm: calm + float(round(340.0 * m.fault("queue"))),
     "forecast_worker_utilization_percent": lambda m, calm: min(99.5, calm + 32.0 * m.fault("queue")),
     "calculation_errors_total": lambda m, calm: calm + 0.4 * m.fault("integrity"),
     "tenant_isolation_violations_total": lambda m, calm: calm + 0.1 * m.fault("integrity"),
-}  # fmt: skip
+}
 """What the faults that the embedded incident does not have make of a series."""
 
 
@@ -81,7 +86,7 @@ def samples(m: Moment) -> Iterator[Sample]:
     )
     for name, labels, value in accubooks.samples(incident):
         change = _CHANGED.get(name)
-        yield JOB, name, labels, change(m, value) if change is not None else value
+        yield JOB, name, tuple(sorted(labels)), change(m, value) if change is not None else value
 
 
 SYSTEM = System(
