@@ -125,11 +125,12 @@ class Engine:
 
     async def collect(self, names: Iterable[str] | None = None, panels: Iterable[str] = ()) -> Snapshot:
         """Run pollers one time, all at once, and return the snapshot. `names` limits them to the pollers of
-        these names (`prometheus`, `rules`, `targets`, `alerts`, `silences`, `members`, `flags`)."""
+        these names (`prometheus`, `rules`, `targets`, `alerts`, `silences`, `members`, `flags`, `found`); what
+        is found in Prometheus is only looked for by its name."""
         if self.sources.wants_discovery:
             await self._pollers["discovery"].once()
-        wanted = None if names is None else set(names)
-        pollers = [p for n, p in self._pollers.items() if n != "discovery" and (wanted is None or n in wanted)]
+        wanted = {n for n in self._pollers if n != "found"} if names is None else set(names)
+        pollers = [p for n, p in self._pollers.items() if n != "discovery" and n in wanted]
         pollers += [self._panel_poller(key) for key in panels]
         await asyncio.gather(*(poller.once() for poller in pollers))
         return self.polls.tick()

@@ -11,9 +11,14 @@ from opsconsole.golden.recognise import questions, recognise
 from opsconsole.model.playbook import Playbook
 
 
-async def find_playbook_in(client: PrometheusClient) -> tuple[Playbook, tuple[JobFacts, ...]]:
-    """A playbook of what is recognised in a Prometheus, and who exports what. Raises SourceError, also when
-    nothing is recognised."""
+async def find_playbook_in(client: PrometheusClient) -> Playbook:
+    """A playbook of what is recognised in a Prometheus, without jobs: nobody said that they must be up. Raises
+    SourceError, also when nothing is recognised."""
+    return (await find_with_facts(client))[0]
+
+
+async def find_with_facts(client: PrometheusClient) -> tuple[Playbook, tuple[JobFacts, ...]]:
+    """As `find_playbook_in`, and who exports what."""
     names, types = await asyncio.gather(client.names(), _types(client))
     families = families_of(names, types)
     answers = await asyncio.gather(*(client.query(question) for question in questions(families)))

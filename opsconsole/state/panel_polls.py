@@ -36,7 +36,7 @@ class PanelPolls:
         self._refresh = refresh
         self._snapshot = snapshot
         self._put = put
-        self._caches: dict[tuple[str, int], RangeCache] = {}
+        self._caches: dict[tuple[str, int, str], RangeCache] = {}
         self.instant = False
         self.lasting: frozenset[str] = frozenset()
         self.samples_asked = 0
@@ -60,12 +60,13 @@ class PanelPolls:
         return self._refresh
 
     def poll(self, key: str) -> Callable[[], Awaitable[None]]:
-        """The poll of one panel: all its queries at once; the panel is unknown when one of them fails."""
-        panel = self.find(key)
-        assert panel is not None
+        """The poll of one panel: all its queries at once; the panel is unknown when one of them fails. One
+        that is not there any more is not asked for."""
 
         async def poll() -> None:
-            asked = self._clock.now()
+            panel, asked = self.find(key), self._clock.now()
+            if panel is None:
+                return
             old = self._snapshot().panels.get(key) or Reading(limit=limit_of(self.refresh_of(key)))
             try:
                 results = await self._query_all(key, panel, asked)
@@ -96,9 +97,9 @@ class PanelPolls:
         window, step = self._span_of(key, panel, index)
         if not window:
             return await client.query(expr)
-        cache = self._caches.get((key, index))
+        cache = self._caches.get((key, index, expr))
         if cache is None or cache.window != window:
-            cache = self._caches[key, index] = RangeCache(window, step)
+            cache = self._caches[key, index, expr] = RangeCache(window, step)
         ask = cache.plan(now)
         self._count(ask, cache)
         return cache.merge(ask, await client.query_range(expr, ask.start, ask.end, ask.step))

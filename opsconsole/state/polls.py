@@ -35,6 +35,9 @@ Poll = Callable[[], Awaitable[None]]
 SLOW = 3.0
 """Targets, members and build information are asked this many times less often than alerts."""
 
+FOUND_AGAIN = 86_400.0
+"""Seconds after which a Prometheus is asked again what it has; a refresh asks at once."""
+
 
 class Polls:
     """The poll functions of one context and the snapshot that they replace.
@@ -73,6 +76,7 @@ class Polls:
             prometheus=Reading(limit=slow) if has_prometheus else None,
             rules=Reading(limit=limit) if has_prometheus else None,
             targets=Reading(limit=slow) if has_prometheus else None,
+            found=Reading(limit=2 * FOUND_AGAIN) if has_prometheus and not snapshot.playbooks else None,
             flags=Reading(limit=limit) if sources.flags is not None else None,
             extender=trusted("nobody" if snapshot.context.read_only else "this console"),
             clusters=tuple(
@@ -88,6 +92,8 @@ class Polls:
             yield "rules", self._refresh, self.poll_rules
             yield "targets", self._refresh * SLOW, self.poll_targets
             yield "extender", self._refresh * 12, self.poll_extender
+        if self.snapshot.found is not None:
+            yield "found", FOUND_AGAIN, self.poll_found
         if self._sources.wants_discovery:
             yield "discovery", self._refresh, self.poll_discovery
         if self._sources.clusters or self._sources.wants_discovery:
@@ -171,6 +177,16 @@ class Polls:
             self._set(extender=trusted("kthxbye"))
         else:
             self._set(extender=trusted("nobody" if self.snapshot.context.read_only else "this console"))
+
+    async def poll_found(self) -> None:
+        """Recognise what Prometheus has, for a context without a playbook."""
+        from opsconsole.state.found import find_playbook_in  # not loaded by commands that show no panels
+
+        assert self._sources.prometheus is not None
+        client = self._sources.prometheus
+        await self._read("found", lambda: find_playbook_in(client))
+        if self.snapshot.found is not None and self.snapshot.found.data is not None:
+            self._set(playbooks=(self.snapshot.found.data,))
 
     async def poll_discovery(self) -> None:
         """Find the Alertmanagers through Prometheus, until some are found."""

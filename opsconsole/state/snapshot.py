@@ -53,6 +53,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything known at `now` (wall seconds since the epoch).
 
     `panels` are keyed `system/panel-id`. A source that the context does not have is None or an empty tuple.
+    `found` is what was recognised in Prometheus, None when the context has playbooks of its own or no
+    Prometheus; once there is something, it is the one of `playbooks`.
     `extender` says who extends acks: "this console", "kthxbye" or "nobody". `rows` are the alerts, pending
     ones too, most urgent first; `shared` is what `distinguishing` needs by alertname; `counts` are the alerts
     that are on fire and nobody has, by severity. `broken` are pollers that met an error of this program.
@@ -61,6 +63,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     context: ContextInfo
     now: float
     playbooks: tuple[Playbook, ...] = ()
+    found: Reading[Playbook] | None = None
     prometheus: Reading[BuildInfo] | None = None
     rules: Reading[tuple[RuleGroup, ...]] | None = None
     targets: Reading[tuple[Target, ...]] | None = None
