@@ -25,6 +25,9 @@ def demo(
     ] = False,
     seed: Annotated[int, typer.Option(help="Another seed, another noise.")] = 7,
     speed: Annotated[float, typer.Option(min=0.1, help="How much faster the incident runs.")] = 1.0,
+    playbook: Annotated[
+        str, typer.Option(metavar="NAME", help="The simulated system; other than accubooks only with --real.")
+    ] = servers.EMBEDDED,
     read_only: ReadOnlyOption = False,
     screen: ScreenOption = "overview",
 ) -> None:
@@ -32,8 +35,12 @@ def demo(
 
     A flag goes out, errors and latency rise, the pool fills, alerts fire; rolling the flag back heals it. It
     takes about four minutes and needs nothing installed; --real needs Debian's prometheus and
-    prometheus-alertmanager.
+    prometheus-alertmanager, and the Python package prometheus-client.
+
+    Both run the playbook's own files, only faster: every `for:`, range window and wait for grouping is divided
+    by ten. With --real, `--serve` prints where faults are turned on: POST {"on": true} to …/faults/NAME.
     """
+    servers.check_playbook(playbook, real=real)
 
     async def opener(endpoints: DemoEndpoints) -> int:
         from opsconsole.cli.console import run_console
@@ -51,7 +58,7 @@ def demo(
 
         need_console(screen)
     opened = servers.serve if only_serve else opener
-    raise Finished(asyncio.run(servers.run_demo(opened, real=real, seed=seed, speed=speed)))
+    raise Finished(asyncio.run(servers.run_demo(opened, real=real, seed=seed, speed=speed, playbook=playbook)))
 
 
 def demo_context(endpoints: DemoEndpoints, *, read_only: bool = False) -> Context:
