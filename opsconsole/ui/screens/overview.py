@@ -12,7 +12,8 @@ from opsconsole.actions.registry import Focus, Scope
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.matchers import exact_matchers, format_matchers
 from opsconsole.model.playbook import Dashboard, Panel, Playbook
-from opsconsole.render.row import Row, block, line
+from opsconsole.render.row import Row, block, line, wrapped
+from opsconsole.render.tabs import tab_row
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import safe
 from opsconsole.ui.bindings import bindings_for
@@ -25,6 +26,8 @@ from opsconsole.ui.screens.alerts import AlertsScreen
 from opsconsole.ui.screens.base import ConsoleScreen
 from opsconsole.ui.screens.panel_view import PanelViewScreen, queries_of
 from opsconsole.ui.services import Services
+
+_KEEP = " opsconsole playbook new NAME --from-prometheus writes them out."
 
 
 class OverviewScreen(ConsoleScreen):
@@ -39,6 +42,7 @@ class OverviewScreen(ConsoleScreen):
 
     def body(self) -> ComposeResult:
         yield Lines(id="tabs")
+        yield Lines(id="recognised")
         yield PanelGrid(self.services)
         yield Lines(id="no-panels")
         yield FiringStrip(self.services)
@@ -56,6 +60,7 @@ class OverviewScreen(ConsoleScreen):
         self._chosen = min(self._chosen, max(0, len(pages) - 1))
         width, height = self.app.size
         self._show_tabs(pages, width)
+        self._show_recognised(snapshot, width)
         self.grid.display = bool(pages)
         empty = self.query_one("#no-panels", Lines)
         empty.display = not pages
@@ -65,7 +70,7 @@ class OverviewScreen(ConsoleScreen):
             self.grid.show(snapshot)
         else:
             empty.styles.height = "1fr"
-            empty.show(self._no_panels(width))
+            empty.show(self._no_panels(snapshot, width))
         self.strip.show_snapshot(snapshot, 3 if height < 36 else 5, width)
         if not self.grid.at and not self.strip.focused and pages:
             self.call_after_refresh(self._first_focus)
@@ -224,23 +229,60 @@ class OverviewScreen(ConsoleScreen):
         tabs.set_class(len(pages) > 1, "-many")
         if len(pages) < 2:
             return
-        theme = self.services.theme
-        row = Row(width, self.services.glyphs)
         systems = {playbook.system for playbook, _ in pages}
-        for index, (playbook, dashboard) in enumerate(pages):
-            name = f"{playbook.title}: {dashboard.title}" if len(systems) > 1 else dashboard.title
-            row.add(f" {name} ", theme["active" if index == self._chosen else "dim"])
-            row.space()
-        tabs.show([row.done()])
+        names = [
+            f"{playbook.title}: {dashboard.title}" if len(systems) > 1 else dashboard.title
+            for playbook, dashboard in pages
+        ]
+        services = self.services
+        tabs.show([tab_row(names, self._chosen, width, theme=services.theme, glyphs=services.glyphs)])
 
-    def _no_panels(self, width: int) -> list[Text]:
+    def _show_recognised(self, snapshot: Snapshot, width: int) -> None:
+        """That nobody configured these panels, and when that is so, that they may be out of date."""
+        found = snapshot.found
+        note = self.query_one("#recognised", Lines)
+        note.display = found is not None and found.data is not None
+        if found is None or found.data is None:
+            return
         theme, glyphs = self.services.theme, self.services.glyphs
-        words = ["No panels: this context names no playbook, so nothing says what to watch."]
-        words.append("`opsconsole playbook list` shows those that there are; --playbook NAME chooses one.")
-        rows = [line(f" {word}", width, theme["dim"], glyphs) for word in words]
-        return list(block([line("", width), *rows], width, 3))
+        row = Row(width, glyphs)
+        row.add(" Recognised from metrics, not configured.", theme["dim"])
+        why = found.why(snapshot.now)
+        if why:
+            row.add(f" Not asked again: {why}", theme["unknown"])
+        elif row.left >= len(_KEEP):
+            row.add(_KEEP, theme["dim"])
+        note.show([row.done()])
+
+    def _no_panels(self, snapshot: Snapshot, width: int) -> list[Text]:
+        theme, glyphs = self.services.theme, self.services.glyphs
+        rows = [
+            line(f" {part}", width, theme[style], glyphs)
+            for words, style in no_panels_words(snapshot)
+            for part in wrapped(words, width - 2, 2, glyphs)
+        ]
+        return list(block([line("", width), *rows], width, 1 + len(rows)))
 
 
 def pages_of(snapshot: Snapshot) -> list[tuple[Playbook, Dashboard]]:
     """Every dashboard of every playbook, in order."""
     return [(playbook, dashboard) for playbook in snapshot.playbooks for dashboard in playbook.dashboards]
+
+
+def no_panels_words(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Why there are no panels and what to do, each with its style."""
+    found, how = (
+        snapshot.found,
+        "`opsconsole playbook list` shows those that there are; --playbook NAME chooses one.",
+    )
+    if found is None:
+        return [("No panels: this context names no playbook, so nothing says what to watch.", "dim"), (how, "dim")]
+    if found.failure is None:
+        return [("No panels yet: this context names no playbook; Prometheus is asked what it has.", "dim")]
+    failure = found.failure
+    return [
+        ("No panels: this context names no playbook, and nothing was recognised in Prometheus.", "dim"),
+        (f"{failure.kind}: {failure.message}", "unknown"),
+        *([(str(failure.hint), "dim")] if failure.hint else []),
+        (how, "dim"),
+    ]
