@@ -38,11 +38,11 @@ def samples(minutes: int, end: int) -> Iterator[str]:
     """OpenMetrics lines of a healthy system: counters grow by 3 every 15 s, gauges are 50. One alert has fired
     all the time."""
     steps = minutes * 4
-    yield from lines("up", {}, [(end - 15 * i, 1.0) for i in range(steps, -1, -1)])
+    up = [(end - 15 * i, 1.0) for i in range(steps, -1, -1)]
+    yield from lines("up", {}, up)
     fired = {"alertname": "RedisMemoryWarning", "severity": "warning"}
-    yield from lines("ALERTS", {**fired, "alertstate": "firing"}, [(end - 15 * i, 1.0) for i in range(steps, -1, -1)])
-    began = [(end - 15 * i, float(end - 900)) for i in range(steps, -1, -1)]
-    yield from lines("ALERTS_FOR_STATE", fired, began)
+    yield from lines("ALERTS", {**fired, "alertstate": "firing"}, up)
+    yield from lines("ALERTS_FOR_STATE", fired, [(at, float(end - 900)) for at, _ in up])
     for name, kind, label_names, numbers in exported():
         growing = [(end - 15 * i, 3.0 * (steps - i)) for i in range(steps, -1, -1)]
         for labels in combinations(label_names):

@@ -33,6 +33,9 @@ from opsconsole.text import SafeText, safe, trusted
 
 FLAG = "flag"
 
+_ASCENDING = ("bottomk(", "sort(")
+"""How an expression begins whose smallest values are wanted first."""
+
 
 class Window(msgspec.Struct, frozen=True):
     """The time axis: `start` and `end` in seconds since the epoch, on whole steps so that it stands still
@@ -154,13 +157,15 @@ def _level(panel: Panel, value: float | None) -> Level:
 
 
 def _latest(panel: Panel, data: PanelData) -> list[tuple[SafeText, float | None]]:
-    """Each series' legend and latest value, the largest first, unknown ones last."""
+    """Each series' legend and latest value, the largest first unless the smallest are asked for, unknown ones
+    last."""
     found = [
         (legend_of(query.legend, series.labels), series.last)
         for query, result in zip(panel.queries, data.results, strict=False)
         for series in result.series
     ]
-    return sorted(found, key=lambda pair: (pair[1] is None, -(pair[1] or 0.0), pair[0]))
+    sign = 1.0 if all(query.expr.startswith(_ASCENDING) for query in panel.queries) else -1.0
+    return sorted(found, key=lambda pair: (pair[1] is None, sign * (pair[1] or 0.0), pair[0]))
 
 
 def _table(panel: Panel, data: PanelData, width: int, height: int, look: Look) -> tuple[Text, ...]:
