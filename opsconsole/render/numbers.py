@@ -13,11 +13,14 @@ _DECIMAL = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY = ((2.0**50, "Pi"), (2.0**40, "Ti"), (2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"))
 _EXACT_BELOW = 100_000
 
+_LEAST = 0.001
+"""The smallest percentage worth its digits."""
+
 
 def value(number: float | None, unit: str = "none", glyphs: Glyphs = UNICODE) -> SafeText:
     """A number and its unit: `1.24 s`, `4.8 %`, `212 /s`, `1.5 GiB`.
 
-    None and NaN are `—`, infinities `+Inf` and `-Inf`. `unit` is a key of `model.units.UNITS`; a key that is
+    None and NaN are `—`, infinities `+Inf` and `-Inf`; less than 0.001 % is `<0.001 %`. `unit` is a key of `model.units.UNITS`; a key that is
     not there is shown as it is written. Whole numbers of unit `count` below 100,000 are exact.
     """
     if number is None or math.isnan(number):
@@ -30,7 +33,8 @@ def value(number: float | None, unit: str = "none", glyphs: Glyphs = UNICODE) ->
         number *= 100.0
     suffix = UNITS.get(unit, unit)
     if unit in {"percent", "ratio"}:
-        return trusted(f"{digits(number)} {suffix}")
+        figure = digits(number) if number == 0 or abs(number) >= _LEAST else f"<{_LEAST:g}"
+        return trusted(f"{figure} {suffix}")
     if unit in {"bytes", "bytes_per_second"}:
         return _scaled(number, _BINARY, suffix)
     if unit == "count" and abs(number) < _EXACT_BELOW and number == int(number):
