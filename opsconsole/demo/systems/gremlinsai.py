@@ -16,7 +16,7 @@ JOB = "gremlinsai-backend"
 GIB = 1024.0**3
 
 API_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 30.0)
-LLM_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0)
+LLM_BUCKETS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0)
 SCORE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SEARCH_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 QUERY_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -34,7 +34,7 @@ first token, a model call at the last."""
 _ASKING = frozenset({"/api/v1/chat", "/api/v1/agents/invoke"})
 """The endpoints that call a model."""
 
-_MODELS = (("ollama", "llama3.2", 1.6), ("huggingface", "mistral-7b", 2.1))
+_MODELS = (("ollama", "llama3.2", 1.3), ("huggingface", "mistral-7b", 1.6))
 """Provider, model, median seconds of a call; the second is what the first falls back to."""
 
 _TOKENS = (("prompt", 620.0), ("completion", 230.0))
