@@ -106,15 +106,16 @@ def decode(raw: bytes, problems: Problems) -> str | None:
         return None
 
 
-def parse(text: str, problems: Problems, first_line: int = 1) -> Node | None:
-    """The tree of the text's one document; None when it is empty or after noting that it is not YAML."""
+def parse(text: str, problems: Problems, first_line: int = 1, *, shared: bool = False) -> Node | None:
+    """The tree of the text's one document; None when it is empty or after noting that it is not YAML. With
+    `shared`, for files of others, anchors and aliases are followed: one node then stands in several places."""
     odd = _UNPRINTABLE.search(text)
     if odd is not None:
         line = text.count("\n", 0, odd.start()) + first_line
         problems.add(line, "", f"has a character that YAML does not allow: {safe(odd[0])}")
         return None
     try:
-        return _Builder(problems, first_line).build(text)
+        return _Builder(problems, first_line, shared).build(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = ", ".join(part for part in (error.context, error.problem) if part)
@@ -131,9 +132,11 @@ class _TooDeep(Exception):
 class _Builder:
     """Builds nodes from parser events, so that depth and aliases are seen before anything grows."""
 
-    def __init__(self, problems: Problems, first_line: int) -> None:
+    def __init__(self, problems: Problems, first_line: int, shared: bool) -> None:
         self._problems = problems
         self._first = first_line
+        self._shared = shared
+        self._anchors: dict[str, Node] = {}
 
     def build(self, text: str) -> Node | None:
         events: Iterator[Any] = yaml.parse(text, Loader=Loader)
@@ -163,9 +166,18 @@ class _Builder:
             self._problems.add(line, "", f"is nested deeper than {MAX_DEPTH} levels")
             raise _TooDeep
         if isinstance(event, yaml.AliasEvent):
+            known = self._anchors.get(str(event.anchor))
+            if known is not None:
+                return msgspec.structs.replace(known, line=line)
             self._problems.add(line, "", f"uses the alias *{event.anchor}", "write the value out")
             return Node(Kind.BAD, line)
         self._plainness(event, line)
+        node = self._filled(event, line, events, depth)
+        if self._shared and event.anchor:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _filled(self, event: Any, line: int, events: Iterator[Any], depth: int) -> Node:
         if isinstance(event, yaml.ScalarEvent):
             return Node(
                 Kind.TEXT, line, value=event.value, plain=not event.style
@@ -175,7 +187,7 @@ class _Builder:
         return Node(Kind.MAP, line, pairs=self._pairs(events, depth))
 
     def _plainness(self, event: Any, line: int) -> None:
-        if event.anchor:
+        if event.anchor and not self._shared:
             self._problems.add(
                 line, "", f"uses the anchor &{event.anchor}", "write the value out where it is used"
             )
@@ -208,7 +220,7 @@ class _Builder:
         if key.kind is not Kind.TEXT or key.is_null:
             self._problems.add(key.line, "", f"a key must be text, this is {key.described}")
             return False
-        if key.plain and key.value == "<<":
+        if key.plain and key.value == "<<" and not self._shared:
             self._problems.add(key.line, "<<", "merge keys are not used here", "write the values out")
             return False
         if key.value in seen:

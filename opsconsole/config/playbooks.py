@@ -63,17 +63,22 @@ def find_playbook(name_or_dir: str) -> Path:
 def load_playbook(path: Path, *, runbooks: bool = True) -> Playbook:
     """The playbook in a folder. Raises ConfigError with every problem of `playbook.yaml` and the runbooks;
     without `runbooks` these are neither read nor checked."""
-    file = path / FILE
-    problems = Problems(str(file))
-    root = read_root(file, problems)
-    shelf = open_shelf(path) if runbooks else None
-    playbook = None
-    if root is not None:
-        playbook = _playbook(root, path, shelf)
-    _check(problems, shelf.problems if shelf is not None else [])
-    if playbook is None:
-        raise ConfigError((Problem(problems.file, 0, "", "is empty"),))
+    playbook, problems = read_playbook(path, runbooks=runbooks)
+    if playbook is None or problems:
+        raise ConfigError(problems)
     return playbook
+
+
+def read_playbook(path: Path, *, runbooks: bool = True) -> tuple[Playbook | None, tuple[Problem, ...]]:
+    """As much of a folder's playbook as can be understood, and every problem; None when `playbook.yaml`
+    holds no mapping. What has a problem has its default value."""
+    problems = Problems(str(path / FILE))
+    root = read_root(path / FILE, problems)
+    shelf = open_shelf(path) if runbooks else None
+    playbook = None if root is None else _playbook(root, path, shelf)
+    own = sorted(problems.found, key=lambda p: p.line)
+    rest = sorted(shelf.problems if shelf is not None else [], key=lambda p: (p.file, p.line))
+    return playbook, (*own, *rest)
 
 
 def _playbook(root: Section, path: Path, shelf: Shelf | None) -> Playbook:
@@ -102,13 +107,6 @@ def _playbook(root: Section, path: Path, shelf: Shelf | None) -> Playbook:
         escalation=read_escalation(root, oncall),
         guard=read_guard(root),
     )
-
-
-def _check(problems: Problems, others: list[Problem]) -> None:
-    own = sorted(problems.found, key=lambda p: p.line)
-    rest = sorted(others, key=lambda p: (p.file, p.line))
-    if own or rest:
-        raise ConfigError((*own, *rest))
 
 
 def _jobs(root: Section) -> tuple[JobSpec, ...]:

@@ -122,7 +122,7 @@ def parse_runbook(text: str, path: Path, problems: Problems) -> Runbook:
     file's name; problems of the front matter are noted."""
     text = text.replace("\r\n", "\n")
     front = _FRONT.match(text)
-    body = text[front.end() :] if front else text
+    body = text[body_starts(text) :]
     root = parse(front["yaml"], problems, first_line=2) if front else None
     section = None if root is None else Value(root, "", problems).section()
     heading = _HEADING.search(body)
@@ -136,6 +136,12 @@ def parse_runbook(text: str, path: Path, problems: Problems) -> Runbook:
         owner=safe(section.text("owner"), 120) if section else trusted(""),
         reviewed=safe(_reviewed(section)) if section else trusted(""),
     )
+
+
+def body_starts(text: str) -> int:
+    """Where the Markdown begins in a runbook's text whose lines end in `\\n`: after its front matter."""
+    front = _FRONT.match(text)
+    return front.end() if front else 0
 
 
 def _alerts(section: Section | None) -> tuple[str, ...]:

@@ -26,16 +26,20 @@ def camel(stem: str) -> str:
 def runbook_for(playbook: Playbook, alertname: str, runbook_url: str = "") -> Runbook | None:
     """The playbook's runbook for an alert: by its name (the playbook's entry, a front matter or the file's
     name), else by the `runbook_url` annotation when it maps to one of the files."""
-    known = playbook.runbooks.get(alertname)
-    if known is not None:
-        return known
+    known = playbook.runbooks.get(alertname) or _stems(playbook).get(kebab(alertname))
+    return known or runbook_by_url(playbook, runbook_url)
+
+
+def _stems(playbook: Playbook) -> dict[str, Runbook]:
     stems: dict[str, Runbook] = {}
     for runbook in playbook.runbooks.values():
         stems.setdefault(PurePosixPath(runbook.path).stem.lower(), runbook)
-    return stems.get(kebab(alertname)) or _by_url(playbook, stems, runbook_url)
+    return stems
 
 
-def _by_url(playbook: Playbook, stems: dict[str, Runbook], url: str) -> Runbook | None:
+def runbook_by_url(playbook: Playbook, url: str) -> Runbook | None:
+    """The playbook's runbook that a `runbook_url` leads to: the same file, or one whose name is its last part."""
+    stems = _stems(playbook)
     try:
         parts = urlsplit(url.strip())
     except ValueError:
