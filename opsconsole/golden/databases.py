@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsconsole.golden.signals import Signal, above, below
+from opsconsole.golden.signals import NEARLY_FULL, Signal, above, below
 from opsconsole.golden.table import PanelRule, Product
 from opsconsole.model.playbook import PanelKind
 from opsconsole.model.verdicts import Level
@@ -73,6 +73,7 @@ POSTGRES = Product(
                     " / on (instance) max by (instance) (pg_settings_max_connections{job}))",
                 ),
             ),
+            thresholds=NEARLY_FULL,
         ),
         PanelRule(
             id="longest",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsconsole.golden.signals import Signal, above
+from opsconsole.golden.signals import NEARLY_FULL, Signal, above
 from opsconsole.golden.table import PanelRule, Product
 from opsconsole.model.playbook import PanelKind
 from opsconsole.model.verdicts import Level
@@ -56,6 +56,7 @@ NODE = Product(
                     f" / (node_filesystem_size_bytes{{job,{_REAL}}} > 0))",
                 ),
             ),
+            thresholds=NEARLY_FULL,
         ),
         PanelRule(
             id="load",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from opsconsole.golden.families import Family, JobFacts, Kind
 from opsconsole.golden.promql import label_name, quoted, rate_of, selector, share_of
-from opsconsole.golden.signals import Hit, Signal, hit, words_of
+from opsconsole.golden.signals import MANY_FAIL, Hit, Signal, hit, words_of
 from opsconsole.golden.table import timing_queries
 
 STATUS_LABELS = (
@@ -171,6 +171,7 @@ def _ratio(family: Family, job: str, weight: int, part: str, title: str = "") ->
         title or f"{words_of(family.name, job)}: failed",
         "ratio",
         ("failed", share_of(part, rate_of(family, job))),
+        thresholds=MANY_FAIL,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsconsole.golden.signals import Signal, above, below
+from opsconsole.golden.signals import MANY_FAIL, NEARLY_FULL, Signal, above, below
 from opsconsole.golden.table import PanelRule, Product
 from opsconsole.model.playbook import PanelKind
 from opsconsole.model.verdicts import Level
@@ -47,6 +47,7 @@ PROMETHEUS = Product(
                     " / (sum(rate(prometheus_http_requests_total{job}[5m])) > 0)",
                 ),
             ),
+            thresholds=MANY_FAIL,
         ),
         PanelRule(
             id="rule_failures",
@@ -233,6 +234,7 @@ RUNTIME = (
         unit="ratio",
         maximum=1.0,
         queries=(("open", "max(process_open_fds{job} / (process_max_fds{job} > 0))"),),
+        thresholds=NEARLY_FULL,
     ),
     PanelRule(
         id="goroutines",

@@ -67,6 +67,13 @@ def above(level: Level, bound: float, hold: float = 0.0) -> tuple[Threshold, ...
     return (Threshold(level=level, above=bound, hold=hold),)
 
 
+MANY_FAIL = above(Level.WARNING, 0.05, 300.0)
+"""The bound of error ratios: one failed request in twenty, for five minutes."""
+
+NEARLY_FULL = above(Level.WARNING, 0.9, 300.0)
+"""The bound of what stops working when it is full."""
+
+
 def below(level: Level, bound: float, hold: float = 0.0) -> tuple[Threshold, ...]:
     """One bound under which a healthy value does not fall."""
     return (Threshold(level=level, below=bound, hold=hold),)

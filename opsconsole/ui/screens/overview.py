@@ -281,7 +281,7 @@ def no_panels_words(snapshot: Snapshot) -> list[tuple[str, str]]:
         return [("No panels yet: this context names no playbook; Prometheus is asked what it has.", "dim")]
     failure = found.failure
     return [
-        ("No panels: this context names no playbook, and nothing was recognised in Prometheus.", "dim"),
+        ("No panels: this context names no playbook, and Prometheus gave nothing to show.", "dim"),
         (f"{failure.kind}: {failure.message}", "unknown"),
         *([(str(failure.hint), "dim")] if failure.hint else []),
         (how, "dim"),

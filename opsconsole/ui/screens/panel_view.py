@@ -180,8 +180,9 @@ class PanelViewScreen(ConsoleScreen):
         if not self._own_range and reading.why(snapshot.now) and reading.data is not None:
             lines.append(self._said(reading.why(snapshot.now), "unknown", width))
         room = max(1, self.app.size.height // 5)
+        each = max(2, min(6, (room + 4) // len(self._panel.queries)))
         for query in self._panel.queries:
-            for index, part in enumerate(wrapped(" ".join(query.expr.split()), width - 14, 2, glyphs)):
+            for index, part in enumerate(wrapped(" ".join(query.expr.split()), width - 14, each, glyphs)):
                 row = Row(width, glyphs)
                 row.space()
                 row.add("" if index else query.legend or "query", theme["key"], 12)
