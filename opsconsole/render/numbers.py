@@ -20,8 +20,9 @@ _LEAST = 0.001
 def value(number: float | None, unit: str = "none", glyphs: Glyphs = UNICODE) -> SafeText:
     """A number and its unit: `1.24 s`, `4.8 %`, `212 /s`, `1.5 GiB`.
 
-    None and NaN are `—`, infinities `+Inf` and `-Inf`; less than 0.001 % is `<0.001 %`. `unit` is a key of `model.units.UNITS`; a key that is
-    not there is shown as it is written. Whole numbers of unit `count` below 100,000 are exact.
+    None and NaN are `—`, infinities `+Inf` and `-Inf`; less than 0.001 % is `<0.001 %`. `unit` is a key of
+    `model.units.UNITS`; a key that is not there is shown as it is written. Whole numbers of unit `count` below
+    100,000 are exact.
     """
     if number is None or math.isnan(number):
         return trusted(glyphs.none)
