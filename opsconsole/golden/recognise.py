@@ -13,11 +13,11 @@ from opsconsole.golden.promql import counted, quoted, selector
 from opsconsole.golden.requests import BREAKDOWNS, STATUS_LABELS, request_hits, request_names
 from opsconsole.golden.saturation import gauge_hits, gauge_names
 from opsconsole.golden.servers import ALERTMANAGER, PROMETHEUS, RUNTIME, RUNTIME_PREFIXES
-from opsconsole.golden.signals import Hit, Signal, above, hit, slug
+from opsconsole.golden.signals import Hit, Signal, above, hit, short, slug
 from opsconsole.golden.table import Product, hits_of
 from opsconsole.model.playbook import Dashboard, JobSpec, PanelGroup, PanelKind, Playbook
 from opsconsole.model.verdicts import Level
-from opsconsole.text import safe, trusted
+from opsconsole.text import is_safe, trusted
 
 SYSTEM = "found"
 """The system of a playbook that was recognised."""
@@ -66,9 +66,14 @@ def recognise(jobs: Iterable[JobFacts]) -> Playbook | None:
 
 
 def jobs_of(playbook: Playbook, facts: Iterable[JobFacts]) -> tuple[JobSpec, ...]:
-    """The jobs that the playbook's panels watch, with the instances that they have now."""
+    """The jobs that the playbook's panels watch, with the instances that they have now. A job whose name is not
+    plain text cannot be named in a playbook."""
     exprs = [query.expr for d in playbook.dashboards for panel in d.panels for query in panel.queries]
-    watched = (one for one in facts if one.job and any(f"job={quoted(one.job)}" in expr for expr in exprs))
+    watched = (
+        one
+        for one in facts
+        if one.job and is_safe(one.job) and any(f"job={quoted(one.job)}" in expr for expr in exprs)
+    )
     return tuple(JobSpec(name=one.job, instances=max(1, one.instances)) for one in watched)
 
 
@@ -151,4 +156,4 @@ def _dashboard(page: _Page, ids: _Ids) -> Dashboard:
         )
         if panels:
             groups.append(PanelGroup(title=trusted(signal.value), panels=panels))
-    return Dashboard(id=name, title=safe(page.title, 60), refresh=REFRESH, groups=tuple(groups))
+    return Dashboard(id=name, title=short(page.title), refresh=REFRESH, groups=tuple(groups))

@@ -9,7 +9,10 @@ import msgspec
 
 from opsconsole.model.playbook import Panel, PanelKind, PanelQuery, Threshold
 from opsconsole.model.verdicts import Level
-from opsconsole.text import safe, trusted
+from opsconsole.text import SafeText, safe, trusted
+
+MAX_TEXT = 80
+"""Characters of a title or legend that a playbook may have."""
 
 
 class Signal(Enum):
@@ -44,17 +47,17 @@ def hit(
     thresholds: tuple[Threshold, ...] = (),
 ) -> Hit:
     """A hit from (legend, expression) pairs."""
-    asked = tuple(PanelQuery(expr=expr, legend=safe(legend, 80)) for legend, expr in queries)
+    asked = tuple(PanelQuery(expr=expr, legend=short(legend)) for legend, expr in queries)
     return Hit(
         signal=signal,
         weight=weight,
         panel=Panel(
             id=slug(id),
-            title=safe(title, 80),
+            title=short(title),
             kind=kind,
             unit=unit,
             queries=asked,
-            headline=safe(headline, 80) if headline else trusted(""),
+            headline=short(headline),
             minimum=minimum,
             maximum=maximum,
             thresholds=thresholds,
@@ -77,6 +80,12 @@ NEARLY_FULL = above(Level.WARNING, 0.9, 300.0)
 def below(level: Level, bound: float, hold: float = 0.0) -> tuple[Threshold, ...]:
     """One bound under which a healthy value does not fall."""
     return (Threshold(level=level, below=bound, hold=hold),)
+
+
+def short(text: str) -> SafeText:
+    """Safe text of at most MAX_TEXT characters."""
+    shown = safe(text)
+    return shown if len(shown) <= MAX_TEXT else trusted(shown[: MAX_TEXT - 1] + "…")
 
 
 def slug(text: str, limit: int = 64) -> str:

@@ -1,0 +1,140 @@
+"""Writing a playbook out as the `playbook.yaml` that loads as the same playbook."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from opsconsole.errors import UsageError
+from opsconsole.golden.yamltext import Raw, Tree, duration, number, yaml_lines
+from opsconsole.model.guard import Guard, GuardRule
+from opsconsole.model.oncall import SEATS, OnCall
+from opsconsole.model.playbook import AlertGuide, Dashboard, Panel, Playbook, Threshold
+from opsconsole.text import safe
+
+FILE = "playbook.yaml"
+
+HEAD = """\
+# Recognised by opsconsole from what Prometheus had, for you to edit: take away what nobody looks at, give the
+# rest titles and thresholds that you know. What alerts goes into rules.yaml, what to do into runbooks/*.md.
+"""
+
+
+def write_playbook(folder: Path, name: str, playbook: Playbook) -> None:
+    """Write `folder`/playbook.yaml for the system `name`. Makes the folder; never replaces a file. Raises
+    UsageError."""
+    file = folder / FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as out:
+            out.write(HEAD + playbook_text(msgspec.structs.replace(playbook, system=name)))
+    except FileExistsError:
+        raise UsageError(f"{safe(str(file))} is there already", hint="name another folder") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {safe(str(file))}: {error.strerror}") from error
+
+
+def playbook_text(playbook: Playbook) -> str:
+    """The playbook as YAML. Runbooks are files of their own and are not in it."""
+    tree: dict[str, Tree] = {
+        "system": playbook.system,
+        "title": playbook.title if playbook.title != playbook.system else None,
+        "owner": playbook.owner or None,
+        "reviewed": Raw(playbook.reviewed) if playbook.reviewed else None,
+        "severities": list(playbook.severities) or None,
+        "jobs": [{"name": job.name, "instances": Raw(str(job.instances))} for job in playbook.jobs] or None,
+        "response": {word: duration(seconds) for word, seconds in playbook.response.items()} or None,
+        "acknowledge": {word: duration(seconds) for word, seconds in playbook.acknowledge.items()} or None,
+        "flag_panel": playbook.flag_panel or None,
+        "alerts": {name: _alert(guide) for name, guide in playbook.alerts.items()} or None,
+        "probes": [
+            {"name": p.name, "url": p.url, "status": Raw(str(p.status)), "timeout": duration(p.timeout)}
+            for p in playbook.probes
+        ]
+        or None,
+        "oncall": _oncall(playbook.oncall) if playbook.oncall is not None else None,
+        "escalation": [
+            {"after": duration(step.after), "to": list(step.to), "action": step.action}
+            for step in playbook.escalation
+        ]
+        or None,
+        "guard": _guard(playbook.guard) if playbook.guard is not None else None,
+        "dashboards": [_dashboard(dashboard) for dashboard in playbook.dashboards] or None,
+    }
+    return "\n".join(yaml_lines(tree)) + "\n"
+
+
+def _alert(guide: AlertGuide) -> Tree:
+    return {
+        "response": duration(guide.response) if guide.response else None,
+        "panel": guide.panel or None,
+        "distinguish": list(guide.distinguish) or None,
+    }
+
+
+def _dashboard(dashboard: Dashboard) -> Tree:
+    return {
+        "id": dashboard.id,
+        "title": dashboard.title,
+        "refresh": duration(dashboard.refresh),
+        "groups": [
+            {"title": group.title, "panels": [_panel(panel) for panel in group.panels]}
+            for group in dashboard.groups
+        ],
+    }
+
+
+def _panel(panel: Panel) -> Tree:
+    return {
+        "id": panel.id,
+        "title": panel.title,
+        "kind": panel.kind.value,
+        "unit": panel.unit if panel.unit != "none" else None,
+        "range": duration(panel.window) if panel.window != 3600.0 else None,
+        "headline": panel.headline or None,
+        "min": number(panel.minimum) if panel.minimum is not None else None,
+        "max": number(panel.maximum) if panel.maximum is not None else None,
+        "top": Raw(str(panel.top)) if panel.top != 10 else None,
+        "empty": panel.empty if panel.empty != "unknown" else None,
+        "queries": [{"legend": query.legend or None, "expr": query.expr} for query in panel.queries],
+        "thresholds": [_threshold(threshold) for threshold in panel.thresholds] or None,
+    }
+
+
+def _threshold(threshold: Threshold) -> Tree:
+    return {
+        "level": threshold.level.name.lower(),
+        "above": number(threshold.above) if threshold.above is not None else None,
+        "below": number(threshold.below) if threshold.below is not None else None,
+        "for": duration(threshold.hold) if threshold.hold else None,
+    }
+
+
+def _oncall(oncall: OnCall) -> Tree:
+    return {
+        "length": duration(oncall.length),
+        "starts": Raw(datetime.fromtimestamp(oncall.starts, UTC).date().isoformat()),
+        "turns": [{seat: turn.role(seat) or None for seat in SEATS} for turn in oncall.turns],
+        "roles": {
+            name: {"team": role.team or None, "time_zone": role.time_zone or None}
+            for name, role in oncall.roles.items()
+        },
+    }
+
+
+def _guard(guard: Guard) -> Tree:
+    return {"never": list(guard.never) or None, "rules": [_guard_rule(rule) for rule in guard.rules]}
+
+
+def _guard_rule(rule: GuardRule) -> Tree:
+    return {
+        "id": rule.id,
+        "title": rule.title,
+        "expr": rule.expr,
+        "above": number(rule.above) if rule.above is not None else None,
+        "below": number(rule.below) if rule.below is not None else None,
+        "for": duration(rule.hold) if rule.hold else None,
+        "unit": rule.unit if rule.unit != "none" else None,
+    }
