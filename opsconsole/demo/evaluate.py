@@ -37,7 +37,7 @@ ABSENT = frozenset({"kthxbye_last_cycle_success", "ALERTS", "ALERTS_FOR_STATE"})
 _PROBES = 64
 """Times at which the beginning of a metric is looked for, twice."""
 
-_LOOKS, _MOST_LOOKS = 24, 2000
+_LOOKS, _MOST_LOOKS = 24, 5000
 """Looks into a long window of an `…_over_time` function: at least these, and more when few times are asked."""
 
 
@@ -188,17 +188,15 @@ class _Run:
     def _over_time(self, args: tuple[Node, ...], pick_one: Callable[[list[float]], float]) -> Vector:
         node, window = self._window(args)
         steps = max(2, min(int(window // 5), max(_LOOKS, _MOST_LOOKS // max(1, len(self._times)))))
-        looks = [
-            self._columns(node, [t - node.offset - window * (steps - 1 - i) / steps for t in self._times])
-            for i in range(steps)
-        ]
+        back = [window * (steps - 1 - i) / steps for i in range(steps)]
+        looks = self._columns(node, [t - node.offset - ago for t in self._times for ago in back])
         frames: Vector = []
-        for group in zip(*looks, strict=True):
+        for frame in looks:
             column: Column = []
-            for row in zip(*(frame.values for frame in group), strict=True):
-                known = [v for v in row if v is not None]
+            for at in range(0, len(frame.values), steps):
+                known = [v for v in frame.values[at : at + steps] if v is not None]
                 column.append(pick_one(known) if known else None)
-            frames.append(Frame(_unnamed(group[0].labels), column))
+            frames.append(Frame(_unnamed(frame.labels), column))
         return frames
 
     def _quantile(self, args: tuple[Node, ...]) -> Vector:
