@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from opsconsole.golden.families import Family, JobFacts, Kind
-from opsconsole.golden.promql import label_name, quoted, rate_of, selector, share_of
-from opsconsole.golden.signals import MANY_FAIL, Hit, Signal, hit, words_of
+from opsconsole.golden.promql import WINDOW, label_name, quoted, rate_of, selector, share_of
+from opsconsole.golden.signals import MANY_FAIL, Hit, Signal, hit, own_name, words_of
 from opsconsole.golden.table import timing_queries
 
 STATUS_LABELS = (
@@ -45,7 +45,7 @@ _OWN_ERRORS = re.compile(
 )
 _TIMED = re.compile(r"(?:_seconds|_ms|_milliseconds|[._]duration|[._]latency)$")
 _NO_LATENCY = re.compile(r"session|uptime|(?:^|_)age(?:_|$)|frontend|(?:^|_)gc_|microseconds|timestamp")
-_SERVED = re.compile(r"(?:^|[._])(?:http|request|grpc|rpc|api)(?:[._]|$)")
+_SERVED = re.compile(r"(?:^|[._])(?:http|request|response|grpc|rpc|api)(?:[._]|$)")
 _SIZES = re.compile(r"(?:^|_)(request|response)_size_bytes$")
 
 
@@ -65,11 +65,13 @@ def request_hits(facts: JobFacts, families: Sequence[Family]) -> Iterator[Hit]:
         traffic, errors = (100, 99) if main else (70 - 5 * index, 69 - 5 * index)
         if not _outright(family):
             traffic, errors = 46 - index, 62 - index
-        yield from _traffic(facts, family, traffic, errors, "Request rate" if main else "")
-        own = _own_errors(facts, family, families)
-        if own is not None:
-            paired.add(own.name)
-            yield _ratio(family, facts.job, errors, rate_of(own, facts.job))
+        yield from _traffic(facts, family, traffic, errors, main=main)
+        own = _own_errors(family, families)
+        if own is None:
+            continue
+        paired.add(own.name)
+        if status_of(facts, family) is None:
+            yield _ratio(family, facts.job, errors, rate_of(own, facts.job), main=main)
     yield from _error_rates(facts, [f for f in families if f.name not in paired])
     yield from _latencies(facts, families)
     yield from _sizes(facts, families)
@@ -137,48 +139,32 @@ def _request_counters(facts: JobFacts, families: Sequence[Family]) -> list[Famil
     return [*sorted(named, key=order)[:2], *sorted(ended, key=lambda f: f.name)]
 
 
-def _traffic(facts: JobFacts, family: Family, traffic: int, errors: int, title: str) -> Iterator[Hit]:
-    job, name = facts.job, words_of(family.name, facts.job)
-    total = rate_of(family, job)
-    yield hit(
-        Signal.TRAFFIC, traffic, f"{family.name}_rate", title or f"{name} per second", "rps", ("requests", total)
-    )
+def _traffic(facts: JobFacts, family: Family, traffic: int, errors: int, *, main: bool) -> Iterator[Hit]:
+    job, name = facts.job, own_name(family.name, facts.job)
+    id, title = ("request_rate", "Request rate") if main else (f"{name}_rate", f"{words_of(name)} per second")
+    yield hit(Signal.TRAFFIC, traffic, id, title, "rps", ("requests", rate_of(family, job)))
     status = status_of(facts, family)
     if status is None:
         return
     label, failed = status
-    part = rate_of(family, job, f"{label_name(label)}=~{quoted(failed)}")
-    yield _ratio(family, job, errors, part, "Error ratio" if title else "")
-    if title and family.kind is not Kind.NATIVE:
+    yield _ratio(family, job, errors, rate_of(family, job, f"{label_name(label)}=~{quoted(failed)}"), main=main)
+    if main and family.kind is not Kind.NATIVE:
         series = f"{family.name}_count" if family.timed else family.name
-        by = f"sum by ({label_name(label)}) (rate({selector(series, job)}[5m]))"
+        by = f"sum by ({label_name(label)}) (rate({selector(series, job)}[{WINDOW}]))"
         legend = f"{{{{{label}}}}}" if label_name(label) == label else ""
-        yield hit(
-            Signal.TRAFFIC,
-            50,
-            f"{family.name}_by_status",
-            f"Requests by {words_of(label).lower()}",
-            "rps",
-            (legend, by),
-        )
+        title = f"Requests by {words_of(label).lower()}"
+        yield hit(Signal.TRAFFIC, 50, "requests_by_status", title, "rps", (legend, by))
 
 
-def _ratio(family: Family, job: str, weight: int, part: str, title: str = "") -> Hit:
-    return hit(
-        Signal.ERRORS,
-        weight,
-        f"{family.name}_errors",
-        title or f"{words_of(family.name, job)}: failed",
-        "ratio",
-        ("failed", share_of(part, rate_of(family, job))),
-        thresholds=MANY_FAIL,
-    )
+def _ratio(family: Family, job: str, weight: int, part: str, *, main: bool) -> Hit:
+    name = own_name(family.name, job)
+    id, title = ("error_ratio", "Error ratio") if main else (f"{name}_failed", f"{words_of(name)}: failed")
+    share = share_of(part, rate_of(family, job))
+    return hit(Signal.ERRORS, weight, id, title, "ratio", ("failed", share), thresholds=MANY_FAIL)
 
 
-def _own_errors(facts: JobFacts, requests: Family, families: Sequence[Family]) -> Family | None:
-    """The error counter beside a request counter that has no status: `x_errors_total` of `x_requests_total`."""
-    if status_of(facts, requests) is not None:
-        return None
+def _own_errors(requests: Family, families: Sequence[Family]) -> Family | None:
+    """The error counter beside a request counter: `x_errors_total` of `x_requests_total`."""
     stem = _REQUESTS.sub("", requests.name)
     named = {f.name: f for f in families if f.kind is Kind.COUNTER}
     for word in ("errors", "failures", "failed", "error"):
@@ -192,9 +178,16 @@ def _error_rates(facts: JobFacts, families: Sequence[Family]) -> Iterator[Hit]:
     counters = sorted(f.name for f in families if f.kind is Kind.COUNTER and _OWN_ERRORS.search(f.name))
     for index, name in enumerate(counters[:4]):
         label = breakdown_of(facts, name)
-        rate = f"(rate({selector(name, facts.job)}[5m]))"
+        rate = f"(rate({selector(name, facts.job)}[{WINDOW}]))"
         query = (f"{{{{{label}}}}}", f"60 * sum by ({label}) {rate}") if label else ("errors", f"60 * sum{rate}")
-        yield hit(Signal.ERRORS, 60 - 3 * index, name, words_of(name, facts.job), "per_minute", query)
+        yield hit(
+            Signal.ERRORS,
+            60 - 3 * index,
+            own_name(name, facts.job),
+            words_of(name, facts.job),
+            "per_minute",
+            query,
+        )
 
 
 def _latencies(facts: JobFacts, families: Sequence[Family]) -> Iterator[Hit]:
@@ -211,7 +204,7 @@ def _latencies(facts: JobFacts, families: Sequence[Family]) -> Iterator[Hit]:
         yield hit(
             Signal.LATENCY,
             98 if main else 67 - 4 * index,
-            f"{family.name}_time",
+            "latency" if main else f"{own_name(family.name, facts.job)}_time",
             "Latency" if main else words_of(family.name.replace("_duration", ""), facts.job) + " time",
             time_unit(family.name),
             *queries,
@@ -225,6 +218,6 @@ def _sizes(facts: JobFacts, families: Sequence[Family]) -> Iterator[Hit]:
         if found is None or not family.timed or family.kind is Kind.NATIVE:
             continue
         way = "received" if found[1] == "request" else "sent"
-        expr = f"sum(rate({selector(f'{family.name}_sum', facts.job)}[5m]))"
+        expr = f"sum(rate({selector(f'{family.name}_sum', facts.job)}[{WINDOW}]))"
         weight = 42 if way == "sent" else 38
-        yield hit(Signal.TRAFFIC, weight, family.name, f"Bytes {way}", "bytes_per_second", (way, expr))
+        yield hit(Signal.TRAFFIC, weight, f"bytes_{way}", f"Bytes {way}", "bytes_per_second", (way, expr))

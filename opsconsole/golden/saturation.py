@@ -10,9 +10,9 @@ import msgspec
 from opsconsole.golden.families import Family, JobFacts, Kind
 from opsconsole.golden.promql import selector
 from opsconsole.golden.requests import breakdown_of
-from opsconsole.golden.signals import Hit, Signal, hit, words_of
+from opsconsole.golden.signals import Hit, Signal, hit, own_name, words_of
 
-MOST = 5
+MOST = 4
 """Gauges of one job that are offered."""
 
 
@@ -25,21 +25,22 @@ class GaugeRule(msgspec.Struct, frozen=True):
     how: str
 
 
+_FULL = r"(?:util|pool|worker|queue|memory|cpu|disk)"
+
 RULES = (
-    GaugeRule(
-        re.compile(r"(?:util|usage|used|pool|worker|queue|memory|cpu|disk)\w*_percent$"), 66, "percent", "max"
-    ),
-    GaugeRule(re.compile(r"(?:util|usage|used|pool|worker|queue|memory|cpu|disk)\w*_ratio$"), 66, "ratio", "max"),
-    GaugeRule(re.compile(r"(?:^|_)queue_(?:depth|size|length)$|_(?:queued|backlog|pending)$"), 65, "count", "sum"),
+    GaugeRule(re.compile(r"(?:^|_)queue_(?:depth|size|length)$|_(?:queued|backlog|pending)$"), 67, "count", "sum"),
+    GaugeRule(re.compile(rf"{_FULL}\w*_percent$"), 66, "percent", "max"),
+    GaugeRule(re.compile(rf"{_FULL}\w*_ratio$"), 66, "ratio", "max"),
     GaugeRule(
         re.compile(r"_pool_(?:in_use|active|used|busy|checked_out|waiting)$|_active_connections$"),
-        64,
+        65,
         "count",
         "sum",
     ),
-    GaugeRule(re.compile(r"_pool_size$|_connections(?:_(?:active|in_use|open))?$"), 63, "count", "sum"),
+    GaugeRule(re.compile(r"_connections(?:_(?:active|in_use|open))?$"), 62, "count", "sum"),
     GaugeRule(re.compile(r"_(?:in_?progress|in_?flight|active_requests)$"), 62, "count", "sum"),
     GaugeRule(re.compile(r"(?:^|_)resource_usage$|_utili[sz]ation$|_saturation$"), 61, "none", "max"),
+    GaugeRule(re.compile(r"_pool_size$"), 60, "count", "sum"),
     GaugeRule(re.compile(r"(?:^|_)active_[a-z]+$|_active$"), 55, "count", "sum"),
     GaugeRule(re.compile(r"_memory_(?:usage|used)_bytes$"), 52, "bytes", "sum"),
     GaugeRule(re.compile(r"_hit_(?:rate|ratio)_percent$|_percent$"), 36, "percent", "max"),
@@ -72,4 +73,6 @@ def gauge_hits(facts: JobFacts, families: Sequence[Family]) -> Iterator[Hit]:
         query = ("value", f"{rule.how}({series})")
         if label:
             query = (f"{{{{{label}}}}}", f"{rule.how} by ({label}) ({series})")
-        yield hit(Signal.SATURATION, rule.weight, name, words_of(name, facts.job), rule.unit, query)
+        yield hit(
+            Signal.SATURATION, rule.weight, own_name(name, facts.job), words_of(name, facts.job), rule.unit, query
+        )

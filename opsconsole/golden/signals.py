@@ -127,10 +127,18 @@ _UNITS = re.compile(r"(?:_(?:total|seconds|milliseconds|microseconds|ms|bytes|ra
 
 def words_of(name: str, job: str = "") -> str:
     """A metric's name as a title: without its unit and without the job's name in front."""
-    own = slug(job).lower().replace("-", "_")
-    base = _UNITS.sub("", re.sub(r"[^a-zA-Z0-9]+", "_", name)).strip("_") or name
-    if own and base.lower().startswith(f"{own}_"):
-        base = base[len(own) + 1 :]
+    base = _UNITS.sub("", own_name(name, job)) or name
     words = [w.upper() if w.lower() in _UPPER else w.lower() for w in base.split("_") if w]
     joined = " ".join(words)
     return joined[:1].upper() + joined[1:]
+
+
+def own_name(name: str, job: str) -> str:
+    """The metric's name without the job's name, or the first part of it, in front: `todo_logins_total` of the
+    job `todo-app` is `logins_total`."""
+    base = re.sub(r"[^a-zA-Z0-9]+", "_", name).strip("_") or "x"
+    whole = re.sub(r"[^a-z0-9]+", "_", job.lower()).strip("_")
+    for prefix in (whole, whole.partition("_")[0]):
+        if len(prefix) > 2 and base.lower().startswith(f"{prefix}_") and len(base) > len(prefix) + 1:
+            return base[len(prefix) + 1 :]
+    return base
