@@ -42,6 +42,7 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m tests.support.docs --check
+	$(BIN)/opsconsole playbook lint
 
 format: $(DEV)
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

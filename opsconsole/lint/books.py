@@ -35,7 +35,7 @@ def sections(folder: Folder) -> Iterator[Spot]:
 
 def owner(folder: Folder) -> Iterator[Spot]:
     """Every runbook has an owner, its own or the playbook's."""
-    if folder.known_playbook.owner:
+    if folder.known_playbook.owner or folder.is_broken("owner"):
         return
     for book in folder.books:
         if not book.runbook.owner:
@@ -55,12 +55,14 @@ def reviewed(folder: Folder) -> Iterator[Spot]:
         line = book.front_line("reviewed")
         if own > today:
             yield Spot(book.path, line, f"the review of {own} is in the future")
-        elif not own and not playbook.reviewed and not _has_problem(folder, book.path):
+        elif not own and not playbook.reviewed and not _cannot_tell(folder, book.path):
             yield Spot(book.path, line, "has no date of its last review", "reviewed: … in its front matter")
 
 
-def _has_problem(folder: Folder, path: Path) -> bool:
-    return any(problem.file == str(path) and problem.key == "reviewed" for problem in folder.problems)
+def _cannot_tell(folder: Folder, path: Path) -> bool:
+    """Whether the reader already complains of the date, the runbook's or the playbook's."""
+    unread = {problem.file for problem in folder.problems if problem.key == "reviewed"}
+    return not unread.isdisjoint({str(path), str(folder.source.path)})
 
 
 def dead_links(folder: Folder) -> Iterator[Spot]:

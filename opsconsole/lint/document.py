@@ -32,17 +32,14 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One alerting rule of `rules.yaml`. `line` is where its name stands."""
+    """One alerting rule of `rules.yaml`. `line` is where its name stands, `hold` its `for`."""
 
     name: str
     line: int
     expr: Entry | None
+    hold: Entry | None
     labels: dict[str, Entry]
     annotations: dict[str, Entry]
-
-    def at(self, entry: Entry | None) -> int:
-        """The line of a part of the rule, or that of its name."""
-        return entry.line if entry is not None else self.line
 
 
 class RuleTest(msgspec.Struct, frozen=True):
@@ -123,6 +120,7 @@ def alerts_of(document: Document) -> tuple[Alert, ...]:
                     name=name.text,
                     line=name.line,
                     expr=parts.get("expr"),
+                    hold=parts.get("for"),
                     labels=entries(inside(rule, "labels")),
                     annotations=entries(inside(rule, "annotations")),
                 )

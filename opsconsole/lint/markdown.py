@@ -10,6 +10,7 @@ _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(?P<text>.+?)[ \t]*#*[ \t]*$")
 _CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
 _LINK = re.compile(r"\]\(\s*(?:<(?P<angled>[^<>]*)>|(?P<plain>[^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*))")
 _DEFINITION = re.compile(r"^ {0,3}\[[^\]^][^\]]*\]:\s*<?(?P<target>[^\s<>]+)>?")
+_LINKED = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _NOT_SLUG = re.compile(r"[^\w\- ]")
 
 
@@ -37,10 +38,11 @@ def _after_front_matter(lines: list[str]) -> int:
 
 
 def headings(text: str) -> list[tuple[int, str]]:
-    """The headings with their lines."""
+    """The headings with their lines, as they are written."""
+    lines = text.split("\n")
     found = []
-    for number, line in prose(text):
-        heading = _HEADING.match(line)
+    for number, _ in prose(text):
+        heading = _HEADING.match(lines[number - 1])
         if heading is not None:
             found.append((number, heading["text"]))
     return found
@@ -50,7 +52,8 @@ def slugs(text: str) -> set[str]:
     """The anchors of the headings, as code forges make them."""
     found: set[str] = set()
     for _, heading in headings(text):
-        slug = _NOT_SLUG.sub("", heading.lower()).replace(" ", "-")
+        shown = _LINKED.sub(r"\1", heading).lower()
+        slug = _NOT_SLUG.sub("", shown).replace(" ", "-")
         number = 0
         while (name := f"{slug}-{number}" if number else slug) in found:
             number += 1

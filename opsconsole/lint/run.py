@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from opsconsole.clock import Clock, SystemClock
 from opsconsole.lint import alerts, books, commands, files, servers
-from opsconsole.lint.finding import Finding, Rule, finding
+from opsconsole.lint.finding import WARNING, Finding, Rule, finding
 from opsconsole.lint.folder import Folder
 from opsconsole.lint.tools import Tools, find_tools
+from opsconsole.text import safe
 
 _FARTHEST = timedelta(hours=14)
 """How far ahead of UTC a day may have begun somewhere."""
@@ -50,4 +52,19 @@ def lint(path: Path, *, clock: Clock | None = None, tools: Tools | None = None) 
     now = datetime.fromtimestamp((clock or SystemClock()).now(), UTC)
     folder = Folder(path, (now + _FARTHEST).date(), tools or find_tools())
     found = [finding(rule.name, spot) for rule in RULES for spot in rule.look(folder)]
-    return sorted(found, key=lambda f: (f.file, f.line))
+    refused = {(f.file, f.line) for f in found if f.rule == "promql"}
+    # What promtool cannot read cannot be drawn either: one finding says it.
+    shown = [f for f in found if f.rule != "alert-graph" or (f.file, f.line) not in refused]
+    return sorted(shown, key=lambda f: (f.file, f.line))
+
+
+def lint_all(paths: Iterable[Path], *, clock: Clock | None = None, tools: Tools | None = None) -> list[Finding]:
+    """Everything that the rules find in several folders; that a program is not there is said once."""
+    tools = tools or find_tools()
+    found: dict[tuple[str, ...], Finding] = {}
+    for path in paths:
+        for each in lint(path, clock=clock, tools=tools):
+            everywhere = each.severity == WARNING and each.file == safe(str(path))
+            where = () if everywhere else (each.file, str(each.line), each.hint)
+            found.setdefault((each.rule, each.message, *where), each)
+    return list(found.values())

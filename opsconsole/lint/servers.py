@@ -42,7 +42,7 @@ class _Said(msgspec.Struct, frozen=True):
 def promql(folder: Folder) -> Iterator[Spot]:
     """promtool accepts every rule, and the expression of every panel and guard."""
     expressions = list(_expressions(folder))
-    wanted = folder.rules.root is not None and inside(folder.rules.root, "groups") is not None
+    wanted = not folder.rules.problems and inside(folder.rules.root, "groups") is not None
     if not wanted and not expressions:
         return
     if folder.tools.promtool is None:
@@ -159,7 +159,7 @@ def _scalars(node: Node, seen: set[int]) -> Iterator[Node]:
 
 def routing(folder: Folder) -> Iterator[Spot]:
     """amtool accepts `alertmanager.yaml`."""
-    if folder.routes.root is None:
+    if folder.routes.root is None or folder.routes.problems:
         return
     path = folder.routes.path
     if folder.tools.amtool is None:

@@ -107,8 +107,12 @@ class _Reader:
         else:
             self._part(char)
 
+    def _start(self) -> None:
+        if not self.word.started:
+            self.word.started, self.word.line = True, self.line
+
     def _part(self, char: str) -> None:
-        self.word.started = True
+        self._start()
         if char == "'":
             self._literal(self._until("'"))
         elif char == '"':
@@ -231,7 +235,7 @@ class _Reader:
             self.target = "file"
 
     def _substitution_word(self) -> None:
-        self.word.started = True
+        self._start()
         self._substitution()
 
     def _here_document(self) -> None:

@@ -183,12 +183,13 @@ def test_validate_without_a_file(home: Path) -> None:
 
 def test_playbook_list(home: Path) -> None:
     header, *rows = run(playbook.app, "list").splitlines()
-    assert header.split() == ["NAME", "TITLE", "ALERTS", "PANELS", "FOLDER"]
+    assert header.split() == ["NAME", "TITLE", "ALERTS", "CRITICAL", "HIGH", "WARNING", "INFO", "PANELS", "FOLDER"]
     assert any(row.startswith("accubooks ") for row in rows)
     listed = json.loads(run(playbook.app, "list", "--json"))
     books = next(row for row in listed if row["name"] == "accubooks")
-    assert set(books) == {"name", "title", "alerts", "panels", "folder"}
+    assert list(books) == header.lower().split()
     assert (books["title"], books["alerts"]) == ("AccuBooks", 9)
+    assert [books[word] for word in ("critical", "high", "warning", "info")] == [4, 3, 2, 0]
 
 
 def test_playbook_list_tells_of_bad_ones(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
