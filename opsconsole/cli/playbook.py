@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from opsconsole.cli.options import ConfigOption, ContextOption, PrometheusOption
 from opsconsole.errors import ConfigError, ExitCode, Problem
 
 if TYPE_CHECKING:
@@ -67,8 +68,21 @@ def show(
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The system's name; the folder gets it too.")],
     directory: Annotated[
-        Path, typer.Option("--dir", metavar="DIR", help="Where to make the folder, here if left out.")
+        Path,
+        typer.Option(
+            "--dir", metavar="DIR", show_default=False, help="Where to make the folder, here if left out."
+        ),
     ] = Path(),
+    from_prometheus: Annotated[
+        bool,
+        typer.Option(
+            "--from-prometheus",
+            help="Write the panels that are recognised in what Prometheus has; no alerts.",
+        ),
+    ] = False,
+    config: ConfigOption = None,
+    context: ContextOption = None,
+    prometheus: PrometheusOption = None,
 ) -> None:
     """Write a first playbook to go on from.
 
@@ -77,11 +91,15 @@ def new(
     """
     from datetime import UTC, datetime
 
+    from opsconsole.cli.playbook_new import write_found
     from opsconsole.config.playbook_starter import new_folder, starter_files, write_folder
     from opsconsole.text import safe
 
     target = new_folder(name, directory)
-    write_folder(target, starter_files(name, datetime.now(UTC).date()))
+    if from_prometheus:
+        typer.echo(write_found(name, target, config, context, prometheus), err=True)
+    else:
+        write_folder(target, starter_files(name, datetime.now(UTC).date()))
     shown = safe(str(target) if target.is_absolute() else f"./{target}")
     typer.echo(f"wrote {shown}\nnext: opsconsole playbook lint {shown}; opsconsole --playbook {shown}")
 

@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from opsconsole.text import safe
 
 SCHEMA_FILE = "playbook.schema.json"
 
+MODELINE = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
+"""The first line of a playbook whose schema lies beside it."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 _PLAYBOOK = """\
-# yaml-language-server: $schema=@SCHEMA@
 #
 # @NAME@: what to watch. The alerts are in rules.yaml, what to do is in runbooks/.
 # `opsconsole playbook lint ./@NAME@` looks for what is missing, `opsconsole --playbook ./@NAME@` shows it.
@@ -165,7 +168,7 @@ Not up again after 15 minutes: call the secondary on-call.
 """
 
 _FILES: Mapping[str, str] = {
-    FILE: _PLAYBOOK,
+    FILE: MODELINE + _PLAYBOOK,
     "rules.yaml": _RULES,
     "rules.test.yaml": _TESTS,
     "alertmanager.yaml": _ROUTES,
@@ -175,7 +178,7 @@ _FILES: Mapping[str, str] = {
 
 def starter_files(name: str, today: date) -> dict[str, str]:
     """The files of a first playbook by their paths in its folder."""
-    words = {"@NAME@": name, "@TODAY@": today.isoformat(), "@SCHEMA@": SCHEMA_FILE}
+    words = {"@NAME@": name, "@TODAY@": today.isoformat()}
     files = {path: _filled(text, words) for path, text in _FILES.items()}
     return {**files, SCHEMA_FILE: schema_text()}
 
@@ -207,16 +210,23 @@ def new_folder(name: str, parent: Path) -> Path:
 
 
 def write_folder(target: Path, files: Mapping[str, str]) -> None:
-    """Write a folder that is not there yet, whole or not at all. Raises UsageError when it cannot be written or
-    has appeared meanwhile."""
+    """Write a folder that is not there yet, whole or not at all. Raises UsageError."""
+    with fresh_folder(target) as place:
+        for name, text in files.items():
+            path = place / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def fresh_folder(target: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes `target` at the end: whole, or after an error not at all. Raises UsageError
+    when it cannot be written or has appeared meanwhile."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
-            for name, text in files.items():
-                path = place / name
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(text, encoding="utf-8")
+            yield place
             place.chmod(0o755)
             os.rename(place, target)  # fails when a folder with files in it, or a file, has appeared there
         finally:
