@@ -1,4 +1,4 @@
-"""Rewrites the generated parts of the README: the key table and the commands' help.
+"""Rewrites the generated parts of the README: the playbooks, the key table and the commands' help.
 
 `python -m tests.support.docs` writes them, `--check` exits 1 when they are not as the code would write them.
 """
@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
 import typer
+import yaml
 
 from opsconsole.actions.registry import ACTIONS, Action, Scope
 from opsconsole.cli.app import make_app
+from opsconsole.config.playbooks import list_playbooks, load_playbook
+from opsconsole.model.severity import Severity
 from opsconsole.ui.bindings import keys_of
 
 README = Path(__file__).parents[2] / "README.md"
@@ -65,7 +69,23 @@ def _help(command: click.Command, name: str) -> str:
     return f"```\n$ {name} --help\n{text}\n```"
 
 
-PARTS = {"keys": key_table, "help": command_help}
+def playbook_table() -> str:
+    """A Markdown table of the shipped playbooks."""
+    lines = ["| playbook | dashboards (panels) | alerts | pictures |", "|---|---|---|---|"]
+    for folder in list_playbooks():
+        book = load_playbook(folder)
+        boards = ", ".join(f"{d.title} ({len(d.panels)})" for d in book.dashboards)
+        rules = [
+            r for g in yaml.safe_load((folder / "rules.yaml").read_text("utf-8"))["groups"] for r in g["rules"]
+        ]
+        found = Counter(rule["labels"]["severity"] for rule in rules if "alert" in rule)
+        counts = ", ".join(f"{found[s.word]} {s.word}" for s in Severity if found[s.word])
+        links = " ".join(f"[{what}](screenshots/{folder.name}-{what}.svg)" for what in ("dashboard", "runbook"))
+        lines.append(f"| [{folder.name}](playbooks/{folder.name}/README.md) | {boards} | {counts} | {links} |")
+    return "\n".join(lines)
+
+
+PARTS = {"playbooks": playbook_table, "keys": key_table, "help": command_help}
 
 
 def generated(text: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.demo_app import FIRING_AT, Scene
+from tests.support.system_scene import SystemScene, main_dashboard
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 
@@ -43,6 +44,10 @@ SHOTS = {
 }
 
 
+SYSTEMS = ("ruleiq", "docc2context", "gremlinsai", "accubooks", "todo")
+"""The shipped playbooks: a picture of the main dashboard and of one runbook of each."""
+
+
 async def take(scene: Scene, shot: Shot) -> str:
     """One picture as SVG."""
     console = scene.console(start=shot.start)
@@ -66,6 +71,19 @@ def main(folder: Path = FOLDER) -> None:
         for name, shot in SHOTS.items():
             (folder / f"{name}.svg").write_text(asyncio.run(take(scene, shot)), "utf-8")
             print(folder / f"{name}.svg")
+    for name in SYSTEMS:
+        with tempfile.TemporaryDirectory() as directory, SystemScene(Path(directory), name) as scene:
+            for what, shot in shots_of(name).items():
+                (folder / f"{what}.svg").write_text(asyncio.run(take(scene, shot)), "utf-8")
+                print(folder / f"{what}.svg")
+
+
+def shots_of(system: str) -> dict[str, Shot]:
+    """The pictures of a playbook's system."""
+    return {
+        f"{system}-dashboard": Shot("overview", wanted=(main_dashboard(system),)),
+        f"{system}-runbook": Shot("alerts", wanted=("[Runbook]",)),
+    }
 
 
 if __name__ == "__main__":

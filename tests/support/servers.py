@@ -196,7 +196,8 @@ class Alertmanager(Server):
 
 class Prometheus(Server):
     """One Prometheus. In a config text, `%(self)s` becomes its own host:port; `rules` is written to
-    `rules.yaml` beside the config and `alertmanagers` are host:port pairs that it sends to."""
+    `rules.yaml` beside the config, `alertmanagers` are host:port pairs that it sends to, and `retention` is how
+    long it keeps what it has, when not for the usual time."""
 
     def __init__(
         self,
@@ -205,9 +206,11 @@ class Prometheus(Server):
         config: str | Path = PROMETHEUS_CONFIG,
         rules: str = "",
         alertmanagers: Sequence[str] = (),
+        retention: str = "",
     ) -> None:
         super().__init__(directory)
         self._config = config
+        self._retention = retention
         self._rules = rules
         self._alertmanagers = tuple(alertmanagers)
 
@@ -227,6 +230,7 @@ class Prometheus(Server):
             f"--storage.tsdb.path={self.directory / 'data'}",
             f"--web.listen-address=127.0.0.1:{self.port}",
             "--web.enable-lifecycle",
+            *((f"--storage.tsdb.retention.time={self._retention}",) if self._retention else ()),
         )
 
     def reload(self) -> None:
