@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from opsconsole.clients.prometheus import PrometheusClient
-from opsconsole.errors import BadQuery, SourceError
+from opsconsole.errors import SourceError
 from opsconsole.golden.families import JobFacts, facts_of, families_of
 from opsconsole.golden.recognise import questions, recognise
 from opsconsole.model.playbook import Playbook
@@ -37,7 +37,7 @@ async def _types(client: PrometheusClient) -> dict[str, str]:
     """The metrics' types by name; none where the server knows no metadata."""
     try:
         return {str(name): str(what.type) for name, what in (await client.metadata()).items()}
-    except BadQuery as error:
+    except SourceError as error:
         if error.status not in (400, 404, 405, 501):
             raise
         return {}
