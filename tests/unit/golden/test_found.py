@@ -150,7 +150,8 @@ async def test_a_panel_whose_query_changed_is_asked_anew(backends: Backends) -> 
 
 
 def test_a_check_loads_none_of_it() -> None:
-    script = "import sys, opsconsole.cli.check, opsconsole.state.engine; print([m for m in sys.modules if 'golden' in m])"
+    loaded = "print([name for name in sys.modules if 'golden' in name])"
+    script = f"import sys, opsconsole.cli.check, opsconsole.state.engine; {loaded}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
 
