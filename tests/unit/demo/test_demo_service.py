@@ -114,6 +114,18 @@ def test_a_fault_of_the_release_stays_on_while_the_flag_is_served(running: Runni
     assert running.control("GET", "/faults")[1]["errors"] is False
 
 
+@pytest.mark.parametrize("name", [name for name in system_names() if find_system(name).release])
+def test_the_release_turns_on_its_faults_and_rolling_back_turns_them_off(tmp_path: Path, name: str) -> None:
+    running = Running(tmp_path, name)
+    running.after(19)
+    assert not any(running.control("GET", "/faults")[1].values())
+    running.after(2)
+    served = {fault for fault, on in running.control("GET", "/faults")[1].items() if on}
+    assert served == set(running.system.release_faults) != set()
+    running.reset()
+    assert not any(running.control("GET", "/faults")[1].values())
+
+
 @pytest.mark.parametrize("path", ["/faults/eror", "/faults/", "/faults/errors/x", "/fault", "/"])
 def test_an_unknown_fault_is_answered_with_the_known_ones(running: Running, path: str) -> None:
     status, body = running.control("POST", path, {"on": True})
