@@ -72,7 +72,7 @@ def jobs_of(playbook: Playbook, facts: Iterable[JobFacts]) -> tuple[JobSpec, ...
     watched = (
         one
         for one in facts
-        if one.job and is_safe(one.job) and any(f"job={quoted(one.job)}" in expr for expr in exprs)
+        if one.job.strip() and is_safe(one.job) and any(f"job={quoted(one.job)}" in expr for expr in exprs)
     )
     return tuple(JobSpec(name=one.job, instances=max(1, one.instances)) for one in watched)
 
@@ -110,7 +110,7 @@ def _pages(facts: JobFacts) -> Iterator[_Page]:
     traffic = any(one.signal in (Signal.TRAFFIC, Signal.LATENCY) for one in served)
     down = tuple(_down(facts))
     several = len(products) + bool(served) > 1
-    name = facts.job or "no job"
+    name = facts.job.strip() or "no job"
     for product in products:
         hits = tuple(hits_of(product.panels, facts))
         own = runtime if product.runtime else ()

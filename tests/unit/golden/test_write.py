@@ -30,10 +30,11 @@ from opsconsole.model.playbook import (
 from opsconsole.model.series import Series
 from opsconsole.model.units import UNITS
 from opsconsole.model.verdicts import Level
-from opsconsole.text import safe
+from opsconsole.text import is_safe, safe
 
-PLAIN = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=12)
-TEXT = st.text(min_size=1, max_size=12).map(safe)
+PRINTED = st.characters(codec="utf-8", exclude_categories=("C", "Z"))
+PLAIN = st.text(PRINTED, min_size=1, max_size=12).filter(is_safe)
+TEXT = st.text(min_size=1, max_size=12).map(safe).filter(lambda text: text.strip() and len(text) <= 80)
 IDS = st.from_regex(r"[A-Za-z0-9_-]{1,12}", fullmatch=True)
 SECONDS = st.integers(60, 86_000).map(float)
 NUMBERS = st.floats(-1e9, 1e9)
