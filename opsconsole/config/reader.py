@@ -3,7 +3,6 @@ problem with the file, the line, the key and, for an unknown key, the nearest kn
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -22,6 +21,8 @@ _MAX_SECONDS = 100 * 365 * 86400.0
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known word, or all of them when none is near."""
+    import difflib  # only here: most files have nothing wrong in them
+
     words = sorted(known)
     close = difflib.get_close_matches(word[:100].lower(), [w.lower() for w in words], n=1, cutoff=0.6)
     if close:
@@ -98,7 +99,10 @@ class Value:
         return seconds
 
     def choice(self, known: Collection[str], what: str) -> str | None:
-        text = self.text(hint=nearest("", known))
+        if self.node.kind is not Kind.TEXT or self.node.is_null:
+            self._expected("text", nearest("", known))
+            return None
+        text = self.text()
         if text is None or text in known:
             return text
         self.problem(f"`{safe(text, 60)}` is not {what}", nearest(text, known))
