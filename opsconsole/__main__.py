@@ -1,6 +1,6 @@
 """`python -m opsconsole`."""
 
-from opsconsole.cli.main import run
+from opsconsole.cli.start import run
 
 if __name__ == "__main__":
     run()

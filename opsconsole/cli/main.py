@@ -21,10 +21,12 @@ def run() -> None:
             stream.reconfigure(errors="backslashreplace")
     argv = sys.argv[1:]
     one_shot = _command_of(argv) in _ONE_SHOT
+    # A tenth of the time of a large listing would go into looking for cycles that are not there, and as much into
+    # taking the process apart object by object.
     if one_shot:
-        # A tenth of the time of a large listing is spent on looking for cycles that are not there, and as much
-        # on taking the process apart object by object.
         gc.disable()
+    else:
+        gc.enable()
     code = main(argv)
     written, told = _flushed(sys.stdout), _flushed(sys.stderr)
     if not written:

@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -210,8 +211,10 @@ def retry_after(value: str, now: float) -> float | None:
     return None if at is None else max(0.0, math.ceil(at - now))
 
 
+@lru_cache(maxsize=64)
 def http_date(value: str) -> float | None:
-    """Seconds since the epoch of an HTTP date, None when it is not one."""
+    """Seconds since the epoch of an HTTP date, None when it is not one. Kept: all replies of a second have the
+    same."""
     if not value:
         return None
     try:

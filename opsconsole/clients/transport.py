@@ -36,6 +36,8 @@ MAX_IN_FLIGHT = 8
 
 _ACCEPT = (("Accept", "application/json"), ("User-Agent", "opsconsole"))
 
+_URLS = 32
+
 
 class Reply(msgspec.Struct, frozen=True):
     """A reply with a 2xx status. `body` is decompressed; `server_date` is the server's clock, seconds since
@@ -87,6 +89,7 @@ class Transport:
         self._inner = inner
         self._gate = gate
         self._credentials = Credentials(endpoint.http)
+        self._urls: dict[str, httpx.URL] = {}
         self._network: httpx.AsyncBaseTransport | None = None
 
     async def request(
@@ -192,9 +195,16 @@ class Transport:
         return self._network
 
     def _url(self, path: str, params: Sequence[tuple[str, str]]) -> httpx.URL:
+        """The whole URL; those without parameters, which are few, are made once."""
+        known = self._urls.get(path) if not params else None
+        if known is not None:
+            return known
         prefix = self._base.raw_path.rstrip(b"/")
         query = f"?{urlencode(params)}" if params else ""
-        return self._base.copy_with(raw_path=prefix + f"{path}{query}".encode())
+        url = self._base.copy_with(raw_path=prefix + f"{path}{query}".encode())
+        if not params and len(self._urls) < _URLS:
+            self._urls[path] = url
+        return url
 
     def _extensions(self, progress: _Progress) -> dict[str, object]:
         extensions: dict[str, object] = {"trace": progress.trace}

@@ -24,8 +24,8 @@ class PanelPolls:
 
     `snapshot` is the newest one, `put` replaces one panel's reading in it. `samples_asked` counts points
     asked of Prometheus per series, `samples_full` what whole windows would have asked. `instant` asks for no
-    more of a panel than its verdict needs, and `lasting` are then the panels of which it matters for how
-    long they have been over a threshold.
+    more of a panel than its verdict needs: the latest value of its headline. `lasting` are then the panels of
+    which it matters for how long they have been over a threshold.
     """
 
     def __init__(
@@ -92,7 +92,9 @@ class PanelPolls:
             raise SourceError("this context has no Prometheus", hint="add `prometheus: {url: …}` to it")
         expr = panel.queries[index].expr
         if self.instant:
-            window, step = coarse_span(panel) if self._lasts(key, panel, index) else (0.0, 0.0)
+            if index != headline_index(panel):
+                return QueryResult("vector", ())
+            window, step = coarse_span(panel) if key in self.lasting else (0.0, 0.0)
             return await (client.query_range(expr, now - window, now, step) if window else client.query(expr))
         window, step = self._span_of(key, panel, index)
         if not window:
@@ -103,9 +105,6 @@ class PanelPolls:
         ask = cache.plan(now)
         self._count(ask, cache)
         return cache.merge(ask, await client.query_range(expr, ask.start, ask.end, ask.step))
-
-    def _lasts(self, key: str, panel: Panel, index: int) -> bool:
-        return key in self.lasting and index == headline_index(panel)
 
     def _span_of(self, key: str, panel: Panel, index: int) -> tuple[float, float]:
         """The window and step to ask for, in seconds; (0, 0) when the latest value is enough: for a chart its
