@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from bench.processes import PROGRAM
 from bench.terminal import Terminal
+from opsconsole.config.playbooks import find_playbook
 from opsconsole.demo.real import RealStack
 
 CPU_PERCENT, MOVING_BYTES = 1.0, 25_000
@@ -48,10 +51,19 @@ def glances() -> list[str]:
     return [str(program), "--time", str(int(REFRESH)), "--disable-check-update"]
 
 
+def playbook_in(folder: Path) -> Path:
+    """The accubooks playbook with every dashboard refreshed as often as is measured."""
+    target = folder / "accubooks"
+    shutil.copytree(find_playbook("accubooks"), target)
+    file = target / "playbook.yaml"
+    file.write_text(re.sub(r"refresh: \w+", f"refresh: {REFRESH:g}s", file.read_text("utf-8")), "utf-8")
+    return target
+
+
 def main() -> None:
-    with RealStack() as end:
+    with RealStack() as end, tempfile.TemporaryDirectory() as folder:
         moving = [
-            *(PROGRAM, "--playbook", "accubooks"),
+            *(PROGRAM, "--playbook", str(playbook_in(Path(folder)))),
             *("--prometheus", end.prometheus_url, "--alertmanager", end.alertmanager_url),
         ]
         cpu, written = measure(moving, b"Overview", 12.0)
