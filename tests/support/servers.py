@@ -6,6 +6,7 @@ They are waited for by polling `/-/ready` and ended by their own process id. A m
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -132,6 +133,9 @@ class Server:
         """Stop the process without ending it: it takes connections and answers nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        # The signal is on its way until the parent is told: a quick request would still be answered.
+        _, status = os.waitpid(self._process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status), f"{type(self).__name__} ended instead of stopping"
 
     def resume(self) -> None:
         assert self._process is not None
