@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
-import msgspec
 import typer
 
-from opsconsole.cli.finish import hush_stdout
 from opsconsole.cli.options import connected
+from opsconsole.cli.tables import write_json, write_table
 from opsconsole.cli.wiring import Reading, open_reading
 from opsconsole.config.discover import Options
 from opsconsole.errors import SourceError, UsageError
@@ -22,7 +18,7 @@ from opsconsole.model.matchers import format_matchers
 from opsconsole.model.reading import Reading as Known
 from opsconsole.model.severity import AlertState, severity_of
 from opsconsole.state.snapshot import Snapshot
-from opsconsole.text import SafeText, is_safe, safe
+from opsconsole.text import SafeText, safe
 
 T = TypeVar("T")
 
@@ -49,14 +45,14 @@ def alerts(
         _need(snapshot, lambda s: [c.alerts for c in s.clusters], "Alertmanager")
         found = [a for a in snapshot.alerts() if wanted(a.labels) and (everything or a.status.state == "active")]
         found.sort(key=lambda a: (severity_of(a.labels), a.starts_at, a.fingerprint))
-        _write_json(found)
+        write_json(found)
         return
     snapshot = _collect(opened, {"alerts", "silences"})
     _need(snapshot, lambda s: [c.alerts for c in s.clusters], "Alertmanager")
     rows = [
         row for row in snapshot.rows if (everything or row.state is AlertState.ACTIVE) and wanted(row.alert.labels)
     ]
-    _write_table(["severity", "alert", "labels", "since", "state"], [_alert(r, snapshot) for r in rows])
+    write_table(["severity", "alert", "labels", "since", "state"], [_alert(r, snapshot) for r in rows])
 
 
 @connected
@@ -74,9 +70,9 @@ def silences(
         key=lambda s: s.ends_at,
     )
     if as_json:
-        _write_json(shown)
+        write_json(shown)
         return
-    _write_table(
+    write_table(
         ["id", "state", "matchers", "ends (UTC)", "by", "comment"],
         [
             [
@@ -107,9 +103,9 @@ def flags(
     assert snapshot.flags.data is not None
     found = snapshot.flags.data.flags
     if as_json:
-        _write_json(found)
+        write_json(found)
         return
-    _write_table(
+    write_table(
         ["flag", "state", "serves", "default", "variants"],
         [
             [
@@ -164,55 +160,3 @@ def _alert(row: AlertRow, snapshot: Snapshot) -> list[SafeText]:
         safe(f"{row.alert.starts_at:%Y-%m-%d %H:%M:%S}"),
         safe(f"{row.state.value}{by}"),
     ]
-
-
-def _write_json(items: object) -> None:
-    body = _harmless(msgspec.json.encode(items))
-    try:
-        sys.stdout.flush()
-        out = sys.stdout.buffer
-        out.write(body)
-        out.write(b"\n")
-        out.flush()
-    except BrokenPipeError:
-        hush_stdout()
-
-
-def _harmless(body: bytes) -> bytes:
-    """The same JSON with every character escaped that a terminal might obey: labels are printed as they are,
-    and JSON by itself escapes only C0."""
-    if body.isascii() and b"\x7f" not in body:
-        return body
-    return _NOT_ASCII.sub(_escaped, body.decode()).encode()
-
-
-_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
-
-
-def _escaped(found: re.Match[str]) -> str:
-    char = found.group()
-    if is_safe(char):
-        return char
-    units = char.encode("utf-16-be")
-    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
-
-
-def _write_table(headers: list[str], rows: list[list[SafeText]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "200"))
-    console = Console(width=width, highlight=False, markup=False)
-    with console.capture() as captured:
-        console.print(table)
-    try:
-        sys.stdout.write(captured.get())
-        sys.stdout.flush()
-    except BrokenPipeError:
-        hush_stdout()

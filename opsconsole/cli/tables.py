@@ -1,0 +1,71 @@
+"""How commands print: tables, JSON and text."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+import msgspec
+
+from opsconsole.cli.finish import hush_stdout
+from opsconsole.text import SafeText, is_safe
+
+
+def write_json(items: object) -> None:
+    """What msgspec can encode, on one line."""
+    body = _harmless(msgspec.json.encode(items))
+    try:
+        sys.stdout.flush()
+        out = sys.stdout.buffer
+        out.write(body)
+        out.write(b"\n")
+        out.flush()
+    except BrokenPipeError:
+        hush_stdout()
+
+
+def _harmless(body: bytes) -> bytes:
+    """The same JSON with every character escaped that a terminal might obey: labels are printed as they are,
+    and JSON by itself escapes only C0."""
+    if body.isascii() and b"\x7f" not in body:
+        return body
+    return _NOT_ASCII.sub(_escaped, body.decode()).encode()
+
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    char = found.group()
+    if is_safe(char):
+        return char
+    units = char.encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def write_table(headers: list[str], rows: list[list[SafeText]]) -> None:
+    """As wide as the terminal, or COLUMNS; long cells are folded."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "200"))
+    console = Console(width=width, highlight=False, markup=False)
+    with console.capture() as captured:
+        console.print(table)
+    write_text(captured.get())
+
+
+def write_text(text: str) -> None:
+    """Print safe text as it is; a reader that has gone changes no exit code."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        hush_stdout()
