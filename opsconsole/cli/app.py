@@ -33,7 +33,7 @@ _COMMANDS = {
 }
 """Command -> the module of this package that has a function of its name."""
 
-_GROUPS = ("config", "playbook")
+_GROUPS = ("config", "playbook", "journal")
 """Modules of this package whose `app` is a group of commands."""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from opsconsole.clients.sources import Sources
 from opsconsole.clock import Clock, SystemClock
 from opsconsole.config.discover import Options, resolve_context
-from opsconsole.config.paths import state_dir
+from opsconsole.config.paths import journal_file
 from opsconsole.config.playbooks import find_playbook, load_playbook
 from opsconsole.config.schema import Context
 from opsconsole.model.playbook import Playbook
@@ -76,7 +76,7 @@ def open_reading(options: Options, *, clock: Clock | None = None) -> Reading:
 
 
 def journal_path() -> Path:
-    return state_dir(os.environ) / "journal.db"
+    return journal_file(os.environ)
 
 
 def host_name() -> str:

@@ -51,6 +51,11 @@ def state_dir(env: Mapping[str, str]) -> Path:
     return Path(platformdirs.user_state_dir("opsconsole", appauthor=False))
 
 
+def journal_file(env: Mapping[str, str]) -> Path:
+    """The journal's file, absolute, whether or not it is there."""
+    return state_dir(env) / "journal.db"
+
+
 def shipped_playbooks() -> Path:
     """The folder of the shipped playbooks: inside the package when installed, else the repository's."""
     package = Path(opsconsole.__file__).resolve().parent

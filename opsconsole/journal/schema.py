@@ -87,3 +87,28 @@ def explain_os(error: OSError, path: str) -> JournalError:
         where=path,
         hint="check the owner and mode of the folder, or name another in OPSCONSOLE_STATE_DIR",
     )
+
+
+def foreign(path: str) -> JournalError:
+    """The error of an SQLite file that another program made."""
+    return JournalError(
+        "this SQLite file is not an opsconsole journal",
+        where=path,
+        hint="move it aside, or name another folder in OPSCONSOLE_STATE_DIR",
+    )
+
+
+def schema_of(db: sqlite3.Connection, path: str) -> int:
+    """The version of a journal's schema, 0 for a file that has none yet. Raises JournalError for another
+    program's file and for a schema newer than this program."""
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    application = int(db.execute("PRAGMA application_id").fetchone()[0])
+    if (version or application) and application != APPLICATION_ID:
+        raise foreign(path)
+    if version > SCHEMA_VERSION:
+        raise JournalError(
+            f"the journal has schema {version}, this opsconsole knows {SCHEMA_VERSION}",
+            where=path,
+            hint="upgrade opsconsole, or name another folder in OPSCONSOLE_STATE_DIR",
+        )
+    return version

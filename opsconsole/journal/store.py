@@ -17,22 +17,22 @@ from typing import cast
 
 from opsconsole.clock import Clock
 from opsconsole.errors import JournalError
+from opsconsole.journal.rows import SELECT, entry_of, walk
 from opsconsole.journal.schema import (
-    APPLICATION_ID,
     COLUMNS,
     CREATE,
     FIRST_HASH,
-    SCHEMA_VERSION,
     Row,
     chain_hash,
     explain,
     explain_os,
+    foreign,
+    schema_of,
 )
 from opsconsole.model.journal import Entry, Phase, Result
-from opsconsole.text import safe, safe_block, trusted
+from opsconsole.text import safe, safe_block
 
 _BUSY_SECONDS = 10.0
-_SELECT = f"SELECT {', '.join(COLUMNS)} FROM entries"  # noqa: S608 - the columns are constants of this program
 _INSERT = (
     f"INSERT INTO entries ({', '.join(COLUMNS)}, hash) "  # noqa: S608 - the columns are constants of this program
     f"VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
@@ -91,7 +91,7 @@ class Journal:
             seq, previous = (last[0] + 1, last[1]) if last else (1, FIRST_HASH)
             row = cast("Row", (seq, float(self._clock.now()), *texts))
             self._db.execute(_INSERT, (*row, chain_hash(previous, row)))
-        return _entry(row)
+        return entry_of(row)
 
     def entries(
         self,
@@ -107,39 +107,25 @@ class Journal:
         wanted = {"op": op, "action": action, "context": None if context is None else str(safe(context, 200))}
         named = {column: value for column, value in wanted.items() if value is not None}
         where = " AND ".join(["seq > ?", *(f"{column} = ?" for column in named)])
-        sql = f"{_SELECT} WHERE {where} ORDER BY seq DESC LIMIT ?"
+        sql = f"{SELECT} WHERE {where} ORDER BY seq DESC LIMIT ?"
         with self._lock, self._errors():
             rows = self._db.execute(sql, (after, *named.values(), limit)).fetchall()
-        return tuple(_entry(row) for row in rows)
+        return tuple(entry_of(row) for row in rows)
 
     def open_intents(self) -> tuple[Entry, ...]:
         """The intents without an outcome, newest first: still running, or cut off by a crash."""
         sql = (
-            f"{_SELECT} AS i WHERE phase = 'intent' AND NOT EXISTS "  # noqa: S608 - constants of this program
+            f"{SELECT} AS i WHERE phase = 'intent' AND NOT EXISTS "  # noqa: S608 - constants of this program
             "(SELECT 1 FROM entries AS o WHERE o.op = i.op AND o.phase = 'outcome') ORDER BY seq DESC"
         )
         with self._lock, self._errors():
             rows = self._db.execute(sql).fetchall()
-        return tuple(_entry(row) for row in rows)
+        return tuple(entry_of(row) for row in rows)
 
     def verify(self) -> list[str]:
         """The problems of the hash chain, oldest first; empty when every row is as it was written."""
-        problems: list[str] = []
-        expected, previous = 1, FIRST_HASH
         with self._lock, self._errors():
-            check = self._db.execute("PRAGMA quick_check(5)").fetchall()
-            problems += [f"the file: {safe(str(line[0]), 200)}" for line in check if line[0] != "ok"]
-            for *row, stored in self._db.execute(f"{_SELECT.replace(' FROM', ', hash FROM')} ORDER BY seq"):
-                seq = int(row[0])
-                if seq != expected:
-                    problems.append(f"entries {expected} to {seq - 1} are missing")
-                if chain_hash(previous, cast("Row", tuple(row))) != stored and seq == expected:
-                    problems.append(f"entry {seq} was changed, or the one before it")
-                expected, previous = seq + 1, str(stored)
-            ever = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
-        if ever and int(ever[0]) >= expected:
-            problems.append(f"entries {expected} to {ever[0]} are missing at the end")
-        return problems
+            return list(walk(self._db).problems)
 
     def close(self) -> None:
         """Close the file; the journal cannot be used afterwards."""
@@ -162,13 +148,7 @@ class Journal:
     def _prepare_schema(self) -> None:
         with self._lock, self._errors():
             self._db.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
-            version = self._version()
-            if version > SCHEMA_VERSION:
-                raise JournalError(
-                    f"the journal has schema {version}, this opsconsole knows {SCHEMA_VERSION}",
-                    where=self._where,
-                    hint="upgrade opsconsole, or name another folder in OPSCONSOLE_STATE_DIR",
-                )
+            version = schema_of(self._db, self._where)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             if version == 0:
@@ -176,26 +156,12 @@ class Journal:
 
     def _create(self) -> None:
         with self._transaction():
-            if self._version() != 0:
+            if schema_of(self._db, self._where) != 0:
                 return
             if self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-                raise self._foreign()
+                raise foreign(self._where)
             for statement in _statements(CREATE):
                 self._db.execute(statement)
-
-    def _version(self) -> int:
-        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        application = int(self._db.execute("PRAGMA application_id").fetchone()[0])
-        if (version or application) and application != APPLICATION_ID:
-            raise self._foreign()
-        return version
-
-    def _foreign(self) -> JournalError:
-        return JournalError(
-            "this SQLite file is not an opsconsole journal",
-            where=self._where,
-            hint="move it aside, or name another folder in OPSCONSOLE_STATE_DIR",
-        )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -225,26 +191,3 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""
-
-
-def _entry(row: Row) -> Entry:
-    seq, at, op, phase, action, subject, user, context, result, message, detail = row
-    try:
-        decoded = json.loads(detail)
-        return Entry(
-            seq=seq,
-            at=at,
-            op=op,
-            phase=Phase(phase),
-            action=action,
-            # Made safe when written; made safe again because anyone can write to a file.
-            subject=safe(subject),
-            user=safe(user),
-            context=safe(context),
-            result=Result(result),
-            message=safe_block(message),
-            detail=decoded if isinstance(decoded, dict) else {},
-        )
-    except ValueError as error:
-        message = f"entry {seq} of the journal cannot be read: {safe(str(error), 200)}"
-        raise JournalError(trusted(message), hint="move the file aside; a new journal is begun") from error

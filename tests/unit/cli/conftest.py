@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 
 from opsconsole.clock import ManualClock
 from tests.support.backends import PLAYBOOK_YAML, Backends
+from tests.support.journals import Writer, one_of_each
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -107,3 +108,35 @@ def to_backends(backends: Backends, books: Path) -> tuple[str, ...]:
         f"--alertmanager={backends.alertmanager.url}",
         f"--playbook={books}",
     )
+
+
+@pytest.fixture
+def journal_db(tmp_path: Path) -> Path:
+    """Where the commands look for the journal."""
+    return tmp_path / "state" / "journal.db"
+
+
+@pytest.fixture
+def writer(journal_db: Path) -> Iterator[Writer]:
+    """A console that has it open."""
+    opened = Writer(journal_db)
+    yield opened
+    opened.journal.close()
+
+
+@pytest.fixture
+def told(writer: Writer) -> Writer:
+    """The same, with an action of every state."""
+    one_of_each(writer)
+    return writer
+
+
+def complained(ended: Ended, *words: str) -> None:
+    """It ended with an error for people that has a hint."""
+    assert ended.code == 1
+    assert ended.out == ""
+    assert "hint: " in ended.err
+    for word in ("Traceback", "internal error"):
+        assert word not in ended.err
+    for word in words:
+        assert word in ended.err
