@@ -11,7 +11,7 @@ from opsconsole.actions.silence import SKEW, clock_words, created, expire, exten
 from opsconsole.errors import Refused, SourceError, UsageError
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Outcome, Phase
-from opsconsole.model.matchers import Matchers, exact_matchers, match_all
+from opsconsole.model.matchers import Matcher, Matchers, exact_matchers, match_all
 from opsconsole.model.silences import Silence, ack_comment
 from opsconsole.text import safe
 
@@ -113,11 +113,13 @@ class AckKeeper:
     """Extends our own acks while their alert fires, and ends them with it.
 
     Our own are those whose nonce is an ack's in our journal, made by this user. Someone else's ack is theirs.
+    Of two of our own on the same labels the one begun last is kept: the other's write came after it had been
+    given up and pressed again.
     """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._ours: dict[str, bool] = {}
+        self._ours: dict[str, int] = {}
         self._wait_until: dict[str, float] = {}
 
     async def keep(self, alerts: Iterable[Alert], silences: Iterable[Silence]) -> tuple[Outcome, ...]:
@@ -127,14 +129,20 @@ class AckKeeper:
         if desk.read_only:
             return ()
         firing = [alert for alert in alerts if not alert.pending]
+        ours = [s for s in silences if s.status.state == "active" and self._begun(s)]
+        newest: dict[tuple[str, frozenset[Matcher]], int] = {}
+        for silence in ours:
+            newest[_place(silence)] = max(newest.get(_place(silence), 0), self._begun(silence))
         outcomes: list[Outcome] = []
-        for silence in silences:
-            if silence.status.state != "active" or not self._is_ours(silence):
-                continue
+        for silence in ours:
             now = desk.clock.monotonic()
             if now < self._wait_until.get(silence.id, 0.0):
                 continue
-            outcome = await self._keep_one(silence, firing)
+            if self._begun(silence) < newest[_place(silence)]:
+                again = "it came late, and its alert was acknowledged again"
+                outcome: Outcome | None = await expire(desk, silence, because=again)
+            else:
+                outcome = await self._keep_one(silence, firing)
             if outcome is not None:
                 self._wait_until[silence.id] = now + RETRY_SECONDS
                 outcomes.append(outcome)
@@ -158,14 +166,19 @@ class AckKeeper:
             return False
         return not reply.failures and not any(match_all(silence.matchers, a.labels) for a in reply.data)
 
-    def _is_ours(self, silence: Silence) -> bool:
+    def _begun(self, silence: Silence) -> int:
+        """The place in our journal where this ack of ours was begun, 0 when it is not ours."""
         op = silence.op
         if not silence.is_ack or not op or not _is_mine(self._desk, silence):
-            return False
+            return 0
         if op not in self._ours:
-            entries = self._desk.journal.entries(op=op)
-            self._ours[op] = any(e.phase is Phase.INTENT and e.action in {"ack", "undo"} for e in entries)
+            begun = (e for e in self._desk.journal.entries(op=op) if e.phase is Phase.INTENT)
+            self._ours[op] = next((e.seq for e in begun if e.action in {"ack", "undo"}), 0)
         return self._ours[op]
+
+
+def _place(silence: Silence) -> tuple[str, frozenset[Matcher]]:
+    return silence.cluster, frozenset(silence.matchers)
 
 
 def _covers(silence: Silence, alert: Alert) -> bool:

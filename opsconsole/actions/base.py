@@ -139,7 +139,8 @@ class Desk:
         except OpsError as error:
             done = Done(message=safe_block(str(error)), result=_result(error), hint=safe(error.hint))
         except asyncio.CancelledError:
-            done = Done(message=trusted("stopped before it was finished"), result=Result.AMBIGUOUS)
+            hint = trusted("look whether it happened before you try again")
+            done = Done(message=trusted("stopped before it was finished"), result=Result.AMBIGUOUS, hint=hint)
             await asyncio.shield(self._finish(op, action, subject, detail, done))
             raise
         return await self._finish(op, action, subject, detail, done)
@@ -152,6 +153,9 @@ class Desk:
             detail["undo"] = dict(done.undo)
         if done.undoes:
             detail["undoes"] = done.undoes
+        if done.result is Result.AMBIGUOUS and done.hint:
+            # Whoever reads of it later has to find out, and the outcome on the screen is gone by then.
+            detail["hint"] = str(done.hint)
         message = done.message
         try:
             await self._record(op, Phase.OUTCOME, action, subject, done.result, message, detail)

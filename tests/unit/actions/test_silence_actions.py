@@ -105,6 +105,7 @@ async def test_a_lost_request_is_never_sent_again(console: Console, alert: Alert
     outcome = await console.runner.ack(alert, "x")
     assert outcome.result is Result.AMBIGUOUS
     assert f"[op={outcome.op}]" in outcome.hint
+    assert console.journal.entries(op=outcome.op)[0].detail["hint"] == outcome.hint
     assert console.cluster.calls.count("post_silence") == 1
     assert console.cluster.calls.count("silences") > 3
 
