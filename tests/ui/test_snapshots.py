@@ -69,7 +69,7 @@ MORE = {
     "incident-healed": Case("incident", wanted=("rollback",), scene=HEALED),
     "help": Case("alerts", ("question_mark",), ("acknowledge: silence",)),
     "ack": Case("alerts", ("a",), ("Acknowledge",)),
-    "silence": Case("alerts", ("s",), ("hides now: 1 alert",)),
+    "silence": Case("alerts", ("s",), ("hides now: 1 alert", "Prometheus has only the last 6 hours")),
     "rollback": Case("flags", ("g", "r"), ("Roll back new_pricing",)),
     "rollback-production": Case("flags", ("g", "r"), ("Roll back new_pricing",), environment="production"),
     "command": Case("alerts", ("c", "enter"), (f"{USER} on {HOST}",)),

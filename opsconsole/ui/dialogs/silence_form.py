@@ -1,4 +1,5 @@
-"""The silence form: matchers, an end and a comment, and what they hide, asked as they change."""
+"""The silence form: matchers, an end and a comment, and what they hide and would have hidden, asked as they
+change."""
 
 from __future__ import annotations
 
@@ -27,6 +28,7 @@ from opsconsole.ui.dialogs.ack import alert_lines
 from opsconsole.ui.dialogs.base import Dialog, paragraphs, words
 from opsconsole.ui.dialogs.confirm import ConfirmDialog
 from opsconsole.ui.dialogs.silence_draft import Words, amtool_line, doubts, draft_of, matchers_of, typable
+from opsconsole.ui.dialogs.silence_past import PastLine
 from opsconsole.ui.services import Services
 
 DEBOUNCE = 0.3
@@ -75,6 +77,7 @@ class SilenceForm(Dialog[Silence]):
         # It takes the focus, so that the keys reach what does not fit.
         with VerticalScroll(id="consequences", can_focus=True):
             yield words("", id="hides-text")
+            yield PastLine(self.services)
             yield words("", self.services.theme["dim"], id="amtool")
 
     def on_mount(self) -> None:
@@ -194,7 +197,9 @@ class SilenceForm(Dialog[Silence]):
         except UsageError:
             self._hidden = None
             self._say("#hides-text", "")
+            self._past.clear()
             return
+        self._past.ask(matchers)
         self.run_worker(self._ask(matchers), group="preview", exit_on_error=False)
 
     async def _ask(self, matchers: Matchers) -> None:
@@ -211,16 +216,22 @@ class SilenceForm(Dialog[Silence]):
             text.append(safe(f"{error.message} {error.hint}", 300))
             text.stylize(self.services.theme["unknown"])
             self.query_one("#hides-text", Static).update(text)
+            self._past.hidden_now(matchers, None)
             return
         if matchers == self._asked:
             self._hidden = tuple(hidden)
             self.query_one("#hides-text", Static).update(hides(self.services, self._hidden))
+            self._past.hidden_now(matchers, len(hidden))
 
     def _problem(self, text: str) -> None:
         self.query_one("#form-problem", Static).update(Text(text, style=self.services.theme["unknown"]))
 
     def _say(self, where: str, text: str) -> None:
         self.query_one(where, Static).update(Text(text, style=self.services.theme["dim"]))
+
+    @property
+    def _past(self) -> PastLine:
+        return self.query_one(PastLine)
 
     @property
     def _snapshot(self) -> Snapshot:
