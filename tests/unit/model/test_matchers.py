@@ -15,6 +15,7 @@ from opsconsole.model.matchers import (
     format_matchers,
     match_all,
     matches_everything,
+    parse_matcher,
     parse_matchers,
 )
 
@@ -59,6 +60,17 @@ def test_exact_matchers_match_their_own_labels(labels: dict[str, str]) -> None:
         (r'a="q\"b\\s\nl"', (Matcher("a", 'q"b\\s\nl'),)),
         (r'instance=~"10\.0\..*"', (Matcher("instance", r"10\.0\..*", True),)),
         ('a="}"', (Matcher("a", "}"),)),
+        ('{a="b"', (Matcher("a", "b"),)),
+        ('a="b"}', (Matcher("a", "b"),)),
+        ("a=b c", (Matcher("a", "b c"),)),
+        ("a==~b", (Matcher("a", "=~b"),)),
+        (r"a=b\"c", (Matcher("a", 'b"c'),)),
+        ("a=b\\", (Matcher("a", "b\\"),)),
+        ("a=b\u00a0", (Matcher("a", "b"),)),
+        ("foo.bar=日本", (Matcher("foo.bar", "日本"),)),
+        (' { "a b" = "\\u00e9\\x41\\101\\t" , } ', (Matcher("a b", "éAA\t"),)),
+        (r'a="\u00e9"', (Matcher("a", r"\u00e9"),)),
+        (r'a=~"\u0041"', (Matcher("a", "A", True),)),
     ],
 )
 def test_grammar(source: str, expected: tuple[Matcher, ...]) -> None:
@@ -69,8 +81,17 @@ def test_grammar(source: str, expected: tuple[Matcher, ...]) -> None:
     ("source", "at"),
     [
         ("severity", "character 9"),
-        ('a="x" b="y"', "character 6"),
-        ("1a=x", "character 1"),
+        ('a="x" b="y"', "character 7"),
+        ("~a=x", "character 1"),
+        ("a=b,,c=d", "character 5"),
+        ('"a"=\'x', "character 5"),
+        ('"a"=b}', "character 6"),
+        ('{"a"=b', "character 7"),
+        ('"a"=', "character 5"),
+        ('"a"="10\\.0"', "character 8"),
+        ('"a"="\n"', "character 6"),
+        ('"a"="\\ud800"', "character 6"),
+        ('"a"="\\xff"', "character 6"),
         ('{a="x",=}', "character 8"),
         ('a="open', "character 3"),
         ('a="open\\', "character 3"),
@@ -81,9 +102,28 @@ def test_errors_name_the_place(source: str, at: str) -> None:
         parse_matchers(source)
 
 
-def test_a_missing_brace_is_an_error() -> None:
-    with pytest.raises(UsageError, match="closing"):
-        parse_matchers('{a="b"')
+@pytest.mark.parametrize("source", ["a=b}", "{a=b", '{a="b"}', '"a"=b,"c"=d', "", '"a"="b",,'])
+def test_a_filter_is_one_matcher_without_braces(source: str) -> None:
+    with pytest.raises(UsageError):
+        parse_matcher(source)
+
+
+def test_a_comma_is_part_of_an_unquoted_value_in_a_filter() -> None:
+    assert parse_matcher("a=b,c=d") == Matcher("a", "b,c=d")
+
+
+@pytest.mark.parametrize("source", ['"a b"="c"', "foo.bar=x", ' {a="b"}', r'a=~"\u0041"'])
+def test_what_only_the_newer_grammar_reads_can_be_left_out(source: str) -> None:
+    assert parse_matchers(source)
+    with pytest.raises(UsageError):
+        parse_matchers(source, utf8=False)
+
+
+def test_text_that_is_not_unicode_is_refused() -> None:
+    with pytest.raises(UsageError, match="UTF-8"):
+        parse_matchers('a="\udcff"')
+    with pytest.raises(UsageError, match="regular"):
+        Matcher("a", "\udcff", is_regex=True).matches({})
 
 
 def test_error_text_is_safe() -> None:
@@ -105,7 +145,19 @@ def test_a_dot_is_not_a_newline() -> None:
     assert Matcher("a", "(?s)x.*", is_regex=True).matches({"a": "x\ny"})
 
 
-@pytest.mark.parametrize("pattern", ["(?=x)", r"(a)\1", "(", "*", "x{2000}"])
+def test_a_pattern_may_close_the_group_it_is_put_into() -> None:
+    matcher = Matcher("a", "x)|(y", is_regex=True)
+    assert [v for v in ("x", "xz", "zy", "zx", "yz") if matcher.matches({"a": v})] == ["x", "xz", "zy"]
+
+
+def test_a_big_pattern_that_alertmanager_takes_is_taken() -> None:
+    assert Matcher("a", r"\pL{1000}", is_regex=True).matches({"a": "é" * 1000})
+    assert Matcher("a", r"\\C\QC\C\E", is_regex=True).matches({"a": r"\CC\C"})
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(?=x)", r"(a)\1", "(", "*", "x{2000}", r"\C", "(?P<é>x)", r"\Qx", "x\\"], ids=repr
+)
 def test_what_re2_does_not_know_is_refused(pattern: str) -> None:
     with pytest.raises(UsageError, match="bad regular expression"):
         Matcher("a", pattern, is_regex=True).matches({"a": "x"})
