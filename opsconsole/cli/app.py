@@ -29,11 +29,12 @@ _COMMANDS = {
     "alerts": "listing",
     "silences": "listing",
     "flags": "listing",
+    "ack": "ack",
     "demo": "demo_command",
 }
 """Command -> the module of this package that has a function of its name."""
 
-_GROUPS = ("config", "playbook", "journal")
+_GROUPS = ("config", "playbook", "journal", "silence")
 """Modules of this package whose `app` is a group of commands."""
 
 

@@ -1,0 +1,212 @@
+"""From the connection options to a runner, for the commands that change something and end."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
+
+import msgspec
+import typer
+
+from opsconsole.cli.finish import Finished
+from opsconsole.cli.wiring import host_name, journal_path, os_user, resolve
+from opsconsole.clients.alertmanager import AlertmanagerCluster
+from opsconsole.clients.sources import Sources
+from opsconsole.clock import SystemClock
+from opsconsole.config.discover import Options
+from opsconsole.errors import ExitCode, Refused, UsageError
+from opsconsole.model.alerts import Alert
+from opsconsole.model.journal import Outcome, Result
+from opsconsole.model.matchers import Matcher, Matchers
+from opsconsole.model.silences import Silence
+from opsconsole.text import safe, safe_block, trusted
+
+if TYPE_CHECKING:
+    from opsconsole.actions.base import Reply
+    from opsconsole.actions.runner import Runner
+    from opsconsole.journal.store import Journal
+
+T = TypeVar("T")
+
+ClusterOption = Annotated[
+    str,
+    typer.Option(
+        "--cluster",
+        metavar="NAME",
+        help="Which Alertmanager cluster, when the context has several.",
+        show_default=False,
+    ),
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+class Acting:
+    """One context's clusters, and the runner for what changes them; a context manager.
+
+    Nothing runs between two calls of `run`, so that ctrl+c ends a question as it should. Raises Refused for what
+    changes something (`writes`) in a read-only context.
+    """
+
+    def __init__(self, options: Options, *, writes: bool = True) -> None:
+        self.context = resolve(options)
+        if writes and self.context.read_only:
+            raise Refused(
+                "read-only: nothing is changed",
+                hint="leave out --read-only, or set `read_only: false` in the context",
+            )
+        self.clock = SystemClock()
+        self.user = os_user(self.context)
+        self._sources = Sources(self.context, self.clock)
+        self._loop = asyncio.Runner()
+        self._journal: Journal | None = None
+        self._runner: Runner | None = None
+        self._signed: dict[str, _Signed] = {}
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._loop.run(work)
+
+    @property
+    def clusters(self) -> tuple[AlertmanagerCluster, ...]:
+        """At least one. Raises UsageError, or SourceError when Prometheus was asked for them in vain."""
+        if self._sources.wants_discovery and not self._sources.clusters:
+            self.run(self._sources.discover())
+        if not self._sources.clusters:
+            raise UsageError(
+                "no Alertmanager is configured", hint="use --alertmanager URL, or see opsconsole --help"
+            )
+        return tuple(self._sources.clusters.values())
+
+    def chosen(self, name: str) -> tuple[AlertmanagerCluster, ...]:
+        """The cluster of that name, or all of them. Raises UsageError."""
+        found = tuple(c for c in self.clusters if not name or c.name == name)
+        if not found:
+            names = ", ".join(safe(c.name, 40) for c in self.clusters)
+            raise UsageError(f"there is no Alertmanager cluster {safe(name, 60)}", hint=f"clusters: {names}")
+        return found
+
+    def one(self, name: str) -> AlertmanagerCluster:
+        """The cluster of that name, or the only one. Raises UsageError."""
+        found = self.chosen(name)
+        if len(found) > 1:
+            names = ", ".join(safe(c.name, 40) for c in found)
+            raise UsageError("the context has several clusters", hint=f"say which with --cluster: {names}")
+        return found[0]
+
+    def hidden_by(self, cluster: AlertmanagerCluster, matchers: Matchers) -> tuple[Alert, ...]:
+        """What the matchers hide now, asked of Alertmanager. Raises SourceError."""
+
+        async def ask() -> tuple[Alert, ...]:
+            return (await cluster.alerts(matchers)).data
+
+        return self.run(ask())
+
+    def silences(self, clusters: Sequence[AlertmanagerCluster]) -> tuple[Silence, ...]:
+        """All silences of these clusters, expired ones too. Raises SourceError."""
+
+        async def ask() -> tuple[Silence, ...]:
+            replies = await asyncio.gather(*(cluster.silences() for cluster in clusters))
+            return tuple(silence for reply in replies for silence in reply.data)
+
+        return self.run(ask())
+
+    @property
+    def runner(self) -> Runner:
+        """As the console's. Raises JournalError."""
+        if self._runner is None:
+            from opsconsole.actions.runner import Runner  # only here: asking for help needs no database
+            from opsconsole.journal.store import Journal
+
+            self._journal = Journal(journal_path(), self.clock)
+            self._signed = {cluster.name: _Signed(cluster) for cluster in self.clusters}
+            self._runner = Runner(
+                clusters=self._signed,
+                flags=None,
+                journal=self._journal,
+                clock=self.clock,
+                user=self.user,
+                host=host_name(),
+                context=safe(self.context.name, 40),
+                read_only=self.context.read_only,
+                refresh=lambda: None,
+            )
+        return self._runner
+
+    def create(self, draft: Silence) -> Outcome:
+        """Create the draft in its cluster, signed with its `created_by`; the journal says who this user is."""
+        runner = self.runner
+        signed = self._signed[draft.cluster]
+        signed.author = draft.created_by
+        try:
+            return self.run(runner.silence(draft))
+        finally:
+            signed.author = trusted("")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.run(self._sources.aclose())
+        self._loop.close()
+        if self._journal is not None:
+            self._journal.close()
+
+
+class _Signed:
+    """A cluster whose new silences are signed with `author` when there is one: whom amtool calls the author need
+    not be who acts."""
+
+    def __init__(self, cluster: AlertmanagerCluster) -> None:
+        self._cluster = cluster
+        self.author = trusted("")
+
+    @property
+    def name(self) -> str:
+        return self._cluster.name
+
+    async def alerts(self, filters: Sequence[Matcher] = ()) -> Reply[tuple[Alert, ...]]:
+        return await self._cluster.alerts(filters)
+
+    async def silences(self) -> Reply[tuple[Silence, ...]]:
+        return await self._cluster.silences()
+
+    async def silence(self, id: str) -> Silence | None:
+        return await self._cluster.silence(id)
+
+    async def post_silence(self, silence: Silence) -> str:
+        if self.author and not silence.id:
+            silence = msgspec.structs.replace(silence, created_by=self.author)
+        return await self._cluster.post_silence(silence)
+
+    async def expire_silence(self, id: str) -> None:
+        await self._cluster.expire_silence(id)
+
+
+def tell(text: str) -> None:
+    """Say something to the person. Standard output is for what a program reads: ids and JSON."""
+    sys.stderr.write(safe_block(text) + "\n")
+    sys.stderr.flush()
+
+
+def report(outcomes: Sequence[Outcome]) -> None:
+    """Tell how actions ended, and end with a failure unless all are done. Raises Finished."""
+    for outcome in outcomes:
+        done = outcome.result is Result.DONE
+        said = outcome.message if done else f"{_WORDS[outcome.result]}: {outcome.message}"
+        tell(said if done else f"opsconsole: {said}")
+        if outcome.hint:
+            tell(f"  hint: {outcome.hint}")
+    if any(outcome.result is not Result.DONE for outcome in outcomes):
+        raise Finished(ExitCode.FAILED)
+
+
+_WORDS = {
+    Result.OPEN: "not finished",
+    Result.FAILED: "failed",
+    Result.REFUSED: "refused",
+    Result.AMBIGUOUS: "not known whether it happened",
+}
