@@ -9,12 +9,11 @@ from typing import Annotated, TypeVar
 import typer
 
 from opsconsole.cli.options import connected
-from opsconsole.cli.tables import write_json, write_table
+from opsconsole.cli.tables import write_json, write_silences, write_table
 from opsconsole.cli.wiring import Reading, open_reading
 from opsconsole.config.discover import Options
 from opsconsole.errors import SourceError, UsageError
 from opsconsole.model.alertlist import AlertRow, compile_filter, distinguishing
-from opsconsole.model.matchers import format_matchers
 from opsconsole.model.reading import Reading as Known
 from opsconsole.model.severity import AlertState, severity_of
 from opsconsole.state.snapshot import Snapshot
@@ -22,8 +21,6 @@ from opsconsole.text import SafeText, safe
 
 T = TypeVar("T")
 
-_CELL = 400
-"""Characters of a table's cell; JSON has the whole text."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -72,20 +69,7 @@ def silences(
     if as_json:
         write_json(shown)
         return
-    write_table(
-        ["id", "state", "matchers", "ends (UTC)", "by", "comment"],
-        [
-            [
-                safe(s.id),
-                safe(s.status.state),
-                safe(format_matchers(s.matchers), _CELL),
-                safe(f"{s.ends_at:%Y-%m-%d %H:%M:%S}"),
-                safe(s.created_by, 80),
-                safe(s.comment, _CELL),
-            ]
-            for s in shown
-        ],
-    )
+    write_silences(shown)
 
 
 @connected

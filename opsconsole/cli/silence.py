@@ -12,7 +12,7 @@ from opsconsole.cli.acting import Acting, ClusterOption, YesOption, report, tell
 from opsconsole.cli.options import connected
 from opsconsole.cli.silence_preview import approve, confirm, counted, preview
 from opsconsole.cli.silence_words import add_commands, expire_commands, matchers_of, refuse_everything
-from opsconsole.cli.tables import write_json, write_table, write_text
+from opsconsole.cli.tables import CELL, write_json, write_silences, write_text
 from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.config.discover import Options
 from opsconsole.errors import Refused, SourceError, UsageError
@@ -25,7 +25,6 @@ from opsconsole.text import SafeText, safe, safe_block
 
 app = typer.Typer(help="List, add, expire, export and import silences.", no_args_is_help=True)
 
-_CELL = 400
 _STATES = ("active", "pending", "expired", "all")
 
 MatchersArgument = Annotated[
@@ -80,20 +79,7 @@ def list_(
     if as_json:
         write_json(shown)
         return
-    write_table(
-        ["id", "state", "matchers", "ends (UTC)", "by", "comment"],
-        [
-            [
-                safe(s.id),
-                safe(s.status.state),
-                safe(format_matchers(s.matchers), _CELL),
-                safe(f"{s.ends_at:%Y-%m-%d %H:%M:%S}"),
-                safe(s.created_by, 80),
-                safe(s.comment, _CELL),
-            ]
-            for s in shown
-        ],
-    )
+    write_silences(shown)
 
 
 @app.command("add")
@@ -141,7 +127,7 @@ def add(
         if dry_run:
             write_text(f"{preview(hidden)}\n")
             return
-        tell(f"{safe(format_matchers(wanted), _CELL)} for {format_duration(seconds)}\n{preview(hidden)}")
+        tell(f"{safe(format_matchers(wanted), CELL)} for {format_duration(seconds)}\n{preview(hidden)}")
         if not yes:
             approve(hidden, hidden_now, seconds)
         outcome = acting.create(_draft(acting, where, wanted, seconds, comment, author))
@@ -173,7 +159,7 @@ def expire(
         for silence in ended:
             tell(f"{safe(silence.id, 60)} has ended already")
         for silence in live:
-            tell(f"{safe(silence.id, 60)} {safe(format_matchers(silence.matchers), _CELL)} by {silence.owner}")
+            tell(f"{safe(silence.id, 60)} {safe(format_matchers(silence.matchers), CELL)} by {silence.owner}")
             tell(f"  comes back: {_coming_back(acting, silence)}")
         if live and not yes:
             confirm(f"Expire {'it' if len(live) == 1 else f'these {len(live)}'}? Type yes: ", ("yes", "y"))

@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterable
 
 import msgspec
 
 from opsconsole.cli.finish import hush_stdout
-from opsconsole.text import SafeText, is_safe
+from opsconsole.model.matchers import format_matchers
+from opsconsole.model.silences import Silence
+from opsconsole.text import SafeText, is_safe, safe
+
+CELL = 400
+"""Characters of a table's cell; JSON has the whole text."""
 
 
 def write_json(items: object) -> None:
@@ -69,3 +75,21 @@ def write_text(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         hush_stdout()
+
+
+def write_silences(silences: Iterable[Silence]) -> None:
+    """Silences as a table, in their order."""
+    write_table(
+        ["id", "state", "matchers", "ends (UTC)", "by", "comment"],
+        [
+            [
+                safe(s.id),
+                safe(s.status.state),
+                safe(format_matchers(s.matchers), CELL),
+                safe(f"{s.ends_at:%Y-%m-%d %H:%M:%S}"),
+                safe(s.created_by, 80),
+                safe(s.comment, CELL),
+            ]
+            for s in silences
+        ],
+    )

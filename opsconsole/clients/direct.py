@@ -45,7 +45,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
             await connection.send(request)
             head = await connection.head()
             await _told(request, "http11.receive_response_headers.complete")
-        except BaseException:
+        except BaseException:  # cancelled included: half an exchange must not be kept for the next
             connection.abort()
             raise
         return httpx.Response(

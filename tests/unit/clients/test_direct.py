@@ -75,14 +75,14 @@ async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(scripte
 async def test_a_408_on_an_idle_connection_is_not_the_answer_to_the_next_request() -> None:
     late = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     good = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-    said = asyncio.Event()
+    answered, said = asyncio.Event(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(good)
         if not said.is_set():
             await writer.drain()
-            await asyncio.sleep(0.05)  # the client has read the answer and keeps the connection
+            await answered.wait()  # the client has read the answer and keeps the connection
             writer.write(late)
             await writer.drain()
             said.set()
@@ -91,8 +91,8 @@ async def test_a_408_on_an_idle_connection_is_not_the_answer_to_the_next_request
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         client = transport(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         await client.request("GET", "/")
+        answered.set()
         await asyncio.wait_for(said.wait(), 5)
-        await asyncio.sleep(0.05)
         assert (await client.request("GET", "/")).status == 200
         await client.aclose()
 
