@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from opsconsole.checks.base import Check
 from opsconsole.checks.sources import unknown
 from opsconsole.model.alertlist import AlertRow, distinguishing
 from opsconsole.model.severity import Severity
@@ -58,3 +59,16 @@ def _line(row: AlertRow, snapshot: Snapshot) -> SafeText:
     shared = snapshot.shared.get(row.alert.labels.get("alertname", ""), frozenset())
     what = distinguishing(row.alert, shared)
     return trusted(f"{row.severity.word} {row.alert.name} {what}".rstrip())
+
+
+CHECKS = (
+    Check(
+        id="alerts.active",
+        group="alerts",
+        title=trusted("No unattended alert fires"),
+        explains="No alert fires that is neither silenced, acknowledged, inhibited nor muted. CRITICAL for "
+        "critical ones, WARNING for the others above info.",
+        needs=frozenset({"alerts", "silences", "members"}),
+        run=check_alerts,
+    ),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from opsconsole.checks.base import Check
 from opsconsole.checks.sources import unknown
 from opsconsole.model.rules import RuleGroup
 from opsconsole.model.verdicts import Level, Verdict
@@ -71,3 +72,16 @@ def _health(groups: tuple[RuleGroup, ...], now: float) -> Verdict:
             evidence=tuple(trusted(f"{g.name}: last at {g.last_evaluation:%H:%M:%S} UTC") for g in late),
         )
     return Verdict(id=id, title=title, level=Level.OK, reason=trusted(f"{len(rules)} rules"))
+
+
+CHECKS = (
+    Check(
+        id="rules",
+        group="rules",
+        title=trusted("Alerting rules are healthy"),
+        explains="Every alerting rule was evaluated lately and without an error, and every alert of a playbook is "
+        "loaded (else CRITICAL). UNKNOWN when there is no rule at all.",
+        needs=frozenset({"rules"}),
+        run=check_rules,
+    ),
+)

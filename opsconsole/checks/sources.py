@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from opsconsole.checks.base import Check
 from opsconsole.model.reading import Reading
 from opsconsole.model.verdicts import Level, Verdict
 from opsconsole.state.snapshot import ClusterReading, Snapshot
 from opsconsole.text import SafeText, safe, trusted
 
 
-def check_sources(snapshot: Snapshot) -> Iterator[Verdict]:
-    """One verdict for Prometheus, one for each Alertmanager cluster, one for the flag provider."""
+def check_prometheus(snapshot: Snapshot) -> Iterator[Verdict]:
+    """Whether Prometheus answers; without one, an UNKNOWN that says so."""
     if snapshot.prometheus is not None:
         yield _prometheus(snapshot)
     else:
@@ -23,6 +24,10 @@ def check_sources(snapshot: Snapshot) -> Iterator[Verdict]:
             reason=trusted("none configured: rules, targets and panels cannot be checked"),
             hint=trusted("--prometheus URL, or prometheus: in the context"),
         )
+
+
+def check_clusters(snapshot: Snapshot) -> Iterator[Verdict]:
+    """One verdict for each Alertmanager cluster; without any, an UNKNOWN that says so."""
     for cluster in snapshot.clusters:
         yield _cluster(cluster, snapshot.now)
     if not snapshot.clusters:
@@ -33,8 +38,16 @@ def check_sources(snapshot: Snapshot) -> Iterator[Verdict]:
             reason=trusted("none configured: alerts cannot be checked"),
             hint=trusted("--alertmanager URL, or alertmanager: in the context"),
         )
+
+
+def check_flags(snapshot: Snapshot) -> Iterator[Verdict]:
+    """Whether the flag provider answers, if the context has one."""
     if snapshot.flags is not None:
         yield _flags(snapshot)
+
+
+def check_console(snapshot: Snapshot) -> Iterator[Verdict]:
+    """A verdict only when this program itself met an error."""
     if snapshot.broken:
         yield Verdict(
             id="sources.console",
@@ -110,3 +123,41 @@ def _flags(snapshot: Snapshot) -> Verdict:
         level=Level.OK,
         reason=trusted(f"{count} flags from {reading.data.source}"),
     )
+
+
+CHECKS = (
+    Check(
+        id="sources.prometheus",
+        group="sources",
+        title=trusted("Prometheus is ready"),
+        explains="Prometheus answers, is ready and tells its version. UNKNOWN when it does not, or when the "
+        "context names none.",
+        needs=frozenset({"prometheus"}),
+        run=check_prometheus,
+    ),
+    Check(
+        id="sources.alertmanager",
+        group="sources",
+        title=trusted("Alertmanager answers"),
+        explains="Each Alertmanager cluster lists its alerts and silences (else UNKNOWN), and all of its members "
+        "answer and have settled (else WARNING).",
+        needs=frozenset({"alerts", "silences", "members"}),
+        run=check_clusters,
+    ),
+    Check(
+        id="sources.flags",
+        group="sources",
+        title=trusted("The flag provider answers"),
+        explains="The context's flag provider can be read. Nothing without a flag provider.",
+        needs=frozenset({"flags"}),
+        run=check_flags,
+    ),
+    Check(
+        id="sources.console",
+        group="sources",
+        title=trusted("This console works"),
+        explains="UNKNOWN when this program itself failed while asking; nothing otherwise.",
+        needs=frozenset(),
+        run=check_console,
+    ),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from opsconsole.checks.base import Check
 from opsconsole.checks.sources import unknown
 from opsconsole.model.rules import Target
 from opsconsole.model.verdicts import Level, Verdict
@@ -53,3 +54,16 @@ def _job(job: str, targets: list[Target], expected: int) -> Verdict:
         reason = trusted(f"{up} up, the playbook expects {expected}")
         return Verdict(id=id, title=title, level=Level.WARNING, reason=reason)
     return Verdict(id=id, title=title, level=Level.OK, reason=trusted(f"{up} up"))
+
+
+CHECKS = (
+    Check(
+        id="targets",
+        group="targets",
+        title=trusted("Targets are up"),
+        explains="Each job that a playbook names (without one: each job that Prometheus scrapes) has its "
+        "instances up. WARNING when some are down, CRITICAL when all are, UNKNOWN when none is known.",
+        needs=frozenset({"targets"}),
+        run=check_targets,
+    ),
+)

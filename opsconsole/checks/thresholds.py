@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import msgspec
 
+from opsconsole.checks.base import PANELS, Check
 from opsconsole.model.panels import PanelData, PanelState, headline_index, panel_state, step_of
 from opsconsole.model.playbook import Panel, Threshold
 from opsconsole.model.reading import Reading
@@ -54,6 +55,7 @@ def check_thresholds(snapshot: Snapshot) -> Iterator[Verdict]:
             level=state.level,
             reason=_reason(state, panel.unit),
             hint=hint,
+            duration=snapshot.took.get(f"panel {key}", 0.0),
         )
 
 
@@ -118,3 +120,16 @@ def _reason(state: PanelState, unit: str) -> SafeText:
         return state.reason
     number = state.value * 100 if unit == "ratio" else state.value
     return trusted(f"{number:.4g} {UNITS[unit]}".rstrip() + f", {state.reason}")
+
+
+CHECKS = (
+    Check(
+        id="thresholds",
+        group="thresholds",
+        title=trusted("Panels are within their thresholds"),
+        explains="The latest value of each panel that has thresholds, crossed for as long as its threshold has to "
+        "last. UNKNOWN without a value.",
+        needs=frozenset({PANELS}),
+        run=check_thresholds,
+    ),
+)

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from opsconsole.checks.catalog import CATALOG
 from opsconsole.checks.run import overall, run_checks
 from opsconsole.checks.thresholds import checked_panels, crossed_panels
 from opsconsole.cli.finish import Finished, hush_stdout
@@ -64,9 +65,7 @@ async def collect_for_checks(opened: Reading) -> Snapshot:
     engine = opened.engine
     engine.polls.panels.instant = True
     panels = [key for key, _ in checked_panels(engine.snapshot)]
-    snapshot = await engine.collect(
-        names={"prometheus", "rules", "targets", "alerts", "silences", "members", "flags"}, panels=panels
-    )
+    snapshot = await engine.collect(names=frozenset().union(*(check.needs for check in CATALOG)), panels=panels)
     crossed = crossed_panels(snapshot)
     if not crossed:
         return snapshot

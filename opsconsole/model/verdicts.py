@@ -26,7 +26,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of one check.
 
     `id` is dotted (`sources.prometheus.ready`), its first part is the group. `reason` is one line that
-    names the thing; `evidence` are further lines; `duration` is seconds.
+    names the thing; `evidence` are further lines; `duration` is seconds. `because` is the id of another
+    verdict from which this one merely follows, "" when it stands for itself.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[SafeText, ...] = ()
     hint: SafeText = trusted("")
     duration: float = 0.0
+    because: str = ""
 
     @property
     def group(self) -> str:

@@ -19,7 +19,7 @@ from opsconsole.model.journal import Entry
 from opsconsole.model.playbook import Playbook
 from opsconsole.model.series import QueryResult
 from opsconsole.state.poller import Poller
-from opsconsole.state.polls import Poll, Polls
+from opsconsole.state.polls import ASKS_CLUSTERS, Poll, Polls
 from opsconsole.state.snapshot import ContextInfo, Snapshot
 
 BURST = 0.15
@@ -127,12 +127,15 @@ class Engine:
         """Run pollers one time, all at once, and return the snapshot. `names` limits them to the pollers of
         these names (`prometheus`, `rules`, `targets`, `alerts`, `silences`, `members`, `flags`, `found`); what
         is found in Prometheus is only looked for by its name."""
-        if self.sources.wants_discovery:
-            await self._pollers["discovery"].once()
         wanted = {n for n in self._pollers if n != "found"} if names is None else set(names)
+        if self.sources.wants_discovery and wanted & ASKS_CLUSTERS:
+            await self._pollers["discovery"].once()
         pollers = [p for n, p in self._pollers.items() if n != "discovery" and n in wanted]
         pollers += [self._panel_poller(key) for key in panels]
-        await asyncio.gather(*(poller.once() for poller in pollers))
+        try:
+            await asyncio.gather(*(poller.once() for poller in pollers))
+        finally:
+            self.polls.took({poller.name: poller.took for poller in pollers})
         return self.polls.tick()
 
     async def ask(self, expr: str, *, at: float | None = None) -> QueryResult:

@@ -19,7 +19,8 @@ class Poller:
 
     `poll` returns normally after a good answer and raises SourceError after a failed one, having recorded
     both. After failures in a row the wait grows to at most MAX_BACKOFF with full jitter, or to what the
-    server asked for. An unexpected error goes to `broken`; its reading grows stale by itself.
+    server asked for. An unexpected error goes to `broken`; its reading grows stale by itself. `took` are the
+    seconds of the last poll.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Poller:
     ) -> None:
         self.name = name
         self.interval = interval
+        self.took = 0.0
         self._poll = poll
         self._rng = rng
         self._broken = broken
@@ -51,11 +53,14 @@ class Poller:
     async def once(self) -> SourceError | None:
         """Poll one time; returns the failure, if it failed. A second caller waits for the first."""
         async with self._lock:
+            began = time.perf_counter()
             try:
                 await self._poll()
             except SourceError as error:
                 self._failures += 1
                 return error
+            finally:
+                self.took = time.perf_counter() - began
             self._failures = 0
             return None
 

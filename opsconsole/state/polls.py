@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -20,7 +18,7 @@ from opsconsole.model.journal import Entry
 from opsconsole.model.panels import PanelData
 from opsconsole.model.reading import Failure, Freshness, Reading
 from opsconsole.model.rules import MemberStatus
-from opsconsole.state.failures import failure_of, limit_of
+from opsconsole.state.failures import failure_of, limit_of, place_of
 from opsconsole.state.muted import mark_muted, may_mute
 from opsconsole.state.panel_polls import PanelPolls
 from opsconsole.state.rows import rows_of
@@ -34,6 +32,9 @@ Poll = Callable[[], Awaitable[None]]
 
 SLOW = 3.0
 """Targets, members and build information are asked this many times less often than alerts."""
+
+ASKS_CLUSTERS = frozenset({"alerts", "silences", "members"})
+"""The polls that need to know the Alertmanagers."""
 
 FOUND_AGAIN = 86_400.0
 """Seconds after which a Prometheus is asked again what it has; a refresh asks at once."""
@@ -111,6 +112,10 @@ class Polls:
             self.broken("journal", error)
         return self.snapshot
 
+    def took(self, seconds: Mapping[str, float]) -> None:
+        """Record how long the pollers of a single round took."""
+        self._set(took={**self.snapshot.took, **seconds})
+
     def overdue(self, seconds: float, panels: Iterable[str] = ()) -> Snapshot:
         """The snapshot when the `seconds` for a single round are over: every source, and each of these
         panels, that has not been heard of has timed out."""
@@ -140,9 +145,7 @@ class Polls:
 
     def broken(self, name: str, error: Exception) -> None:
         """Record that the poller `name` met an error that nobody expected."""
-        where = traceback.extract_tb(error.__traceback__)[-1:]
-        place = f" at {Path(where[0].filename).name}:{where[0].lineno}" if where else ""
-        self._set(broken={**self.snapshot.broken, name: trusted(f"{type(error).__name__}{place}")})
+        self._set(broken={**self.snapshot.broken, name: place_of(error)})
 
     async def poll_prometheus(self) -> None:
         assert self._sources.prometheus is not None

@@ -58,6 +58,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `extender` says who extends acks: "this console", "kthxbye" or "nobody". `rows` are the alerts, pending
     ones too, most urgent first; `shared` is what `distinguishing` needs by alertname; `counts` are the alerts
     that are on fire and nobody has, by severity. `broken` are pollers that met an error of this program.
+    `took` are the seconds that each poller (a panel's is called `panel <key>`) of a single round took.
     """
 
     context: ContextInfo
@@ -77,6 +78,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     shared: Mapping[str, frozenset[tuple[str, str]]] = {}
     counts: Mapping[Severity, int] = {}
     broken: Mapping[str, SafeText] = {}
+    took: Mapping[str, float] = {}
 
     def alerts(self) -> tuple[Alert, ...]:
         """The last known alerts of all clusters, known or not: ask `ClusterReading.alerts` for the age."""

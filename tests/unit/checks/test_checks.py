@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,9 +10,10 @@ import msgspec
 import pytest
 
 from opsconsole.checks.alerts import check_alerts
+from opsconsole.checks.base import Check
+from opsconsole.checks.catalog import CATALOG
 from opsconsole.checks.rules import check_rules
-from opsconsole.checks.run import CHECKS, overall, run_checks
-from opsconsole.checks.sources import check_sources
+from opsconsole.checks.run import overall, run_checks
 from opsconsole.checks.targets import check_targets
 from opsconsole.checks.thresholds import check_thresholds, checked_panels
 from opsconsole.model.flags import FlagSet
@@ -80,13 +82,17 @@ def by_id(verdicts: Any) -> dict[str, Verdict]:
     return {v.id: v for v in verdicts}
 
 
+def of_sources(snapshot: Snapshot) -> list[Verdict]:
+    return [verdict for check in CATALOG if check.group == "sources" for verdict in check.run(snapshot)]
+
+
 class TestSources:
     def test_all_well(self) -> None:
         flags = FlagSet(provider="flagd", source=trusted("/etc/flags.json"), revision="1", flags=())
         members = tuple(member(f"http://am-{i}") for i in range(2))
         snapshot = with_cluster(make_snapshot([], flags=flags), members=members)
         snapshot = changed(snapshot, prometheus=reading(BuildInfo(version=trusted("2.42.0"))))
-        found = by_id(check_sources(snapshot))
+        found = by_id(of_sources(snapshot))
         assert {v.level for v in found.values()} == {Level.OK}
         assert "2.42.0" in found["sources.prometheus.ready"].reason
         assert "2 of 2" in found["sources.alertmanager.main"].reason
@@ -95,7 +101,7 @@ class TestSources:
     @pytest.mark.parametrize("doubt", DOUBTS)
     def test_prometheus_in_doubt(self, doubt: str) -> None:
         snapshot = changed(make_snapshot([]), prometheus=DOUBTS[doubt](BuildInfo()))
-        verdict = by_id(check_sources(snapshot))["sources.prometheus.ready"]
+        verdict = by_id(of_sources(snapshot))["sources.prometheus.ready"]
         assert verdict.level is Level.UNKNOWN
         assert verdict.reason == snapshot.prometheus.why(NOW)  # type: ignore[union-attr]  # it was just set
         if "failed" in doubt:
@@ -106,19 +112,19 @@ class TestSources:
     @pytest.mark.parametrize("field", ["alerts", "silences"])
     def test_alertmanager_in_doubt(self, field: str, doubt: str) -> None:
         snapshot = with_cluster(make_snapshot([]), **{field: DOUBTS[doubt](())})
-        assert by_id(check_sources(snapshot))["sources.alertmanager.main"].level is Level.UNKNOWN
+        assert by_id(of_sources(snapshot))["sources.alertmanager.main"].level is Level.UNKNOWN
 
     @pytest.mark.parametrize("doubt", DOUBTS)
     def test_one_member_in_doubt_is_a_warning(self, doubt: str) -> None:
         ill = MemberReading(url=trusted("http://am-1"), status=DOUBTS[doubt](MemberStatus(url="http://am-1")))
         snapshot = with_cluster(make_snapshot([]), members=(member("http://am-0"), ill))
-        verdict = by_id(check_sources(snapshot))["sources.alertmanager.main"]
+        verdict = by_id(of_sources(snapshot))["sources.alertmanager.main"]
         assert verdict.level is Level.WARNING
         assert verdict.evidence[0].startswith("http://am-1: ")
 
     def test_a_member_that_settles_is_a_warning(self) -> None:
         snapshot = with_cluster(make_snapshot([]), members=(member("http://am-0", "settling"),))
-        verdict = by_id(check_sources(snapshot))["sources.alertmanager.main"]
+        verdict = by_id(of_sources(snapshot))["sources.alertmanager.main"]
         assert verdict.level is Level.WARNING
         assert "settling" in verdict.reason
 
@@ -126,10 +132,10 @@ class TestSources:
     def test_flags_in_doubt(self, doubt: str) -> None:
         flags = FlagSet(provider="flagd", source=trusted("f"), revision="1", flags=())
         snapshot = changed(make_snapshot([]), flags=DOUBTS[doubt](flags))
-        assert by_id(check_sources(snapshot))["sources.flags"].level is Level.UNKNOWN
+        assert by_id(of_sources(snapshot))["sources.flags"].level is Level.UNKNOWN
 
     def test_sources_that_are_not_configured_are_unknown_not_ok(self) -> None:
-        found = by_id(check_sources(changed(make_snapshot([]), clusters=(), prometheus=None)))
+        found = by_id(of_sources(changed(make_snapshot([]), clusters=(), prometheus=None)))
         assert found["sources.prometheus"].level is Level.UNKNOWN
         assert found["sources.alertmanager"].level is Level.UNKNOWN
         assert "--prometheus" in found["sources.prometheus"].hint
@@ -137,7 +143,7 @@ class TestSources:
 
     def test_an_error_of_this_program_is_unknown(self) -> None:
         snapshot = changed(make_snapshot([]), broken={"rules": trusted("KeyError at polls.py:1")})
-        verdict = by_id(check_sources(snapshot))["sources.console"]
+        verdict = by_id(of_sources(snapshot))["sources.console"]
         assert verdict.level is Level.UNKNOWN
         assert "rules" in verdict.reason
 
@@ -413,7 +419,60 @@ class TestAll:
         verdicts = run_checks(snapshot)
         assert len({v.id for v in verdicts}) == len(verdicts)
         assert {v.group for v in verdicts} == {"sources", "targets", "rules", "alerts", "thresholds"}
-        assert len(CHECKS) == 5
+
+    def test_every_check_says_what_it_is_and_yields_ids_below_its_own(self) -> None:
+        snapshot = changed(
+            make_snapshot([make_alert()], rules=[group(rule())], playbooks=[book_of(a_panel())]),
+            prometheus=reading(BuildInfo()),
+            targets=reading((target(),)),
+        )
+        assert len({c.id for c in CATALOG}) == len(CATALOG)
+        for check in CATALOG:
+            assert check.group == check.id.split(".")[0]
+            assert check.title
+            assert check.explains.endswith(".")
+            for verdict in check.run(snapshot):
+                assert verdict.group == check.group
+                assert verdict.id == check.id or verdict.id.startswith(f"{check.id}."), check.id
+
+    def test_a_verdict_has_the_seconds_of_the_slowest_question_it_needed(self) -> None:
+        took = {"targets": 0.25, "rules": 7.0, "panel b/p": 2.0, "panel books/x": 3.0}
+        snapshot = changed(
+            make_snapshot([], rules=[group(rule())], playbooks=[book_of(a_panel())]),
+            prometheus=reading(BuildInfo()),
+            targets=reading((target(),)),
+            took=took,
+        )
+        found = by_id(run_checks(snapshot))
+        assert 0.25 <= found["targets.api"].duration < 0.75
+        assert 7 <= found["rules.health"].duration < 7.5
+        assert found["alerts.active"].duration < 0.5
+        key = next(id for id in found if id.startswith("thresholds."))
+        assert 2 <= found[key].duration < 2.5, "a panel has the time of its own query"
+
+    def test_a_check_that_breaks_is_unknown_and_the_others_are_told(self) -> None:
+        def broken(snapshot: Snapshot) -> Iterator[Verdict]:
+            raise KeyError("s3cret")
+            yield
+
+        ill = Check(id="x.ill", group="x", title=trusted("Ill"), explains="Is ill.", needs=frozenset(), run=broken)
+        found = by_id(run_checks(make_snapshot([]), (ill, *CATALOG)))
+        assert found["x.ill.internal"].level is Level.UNKNOWN
+        assert "KeyError at test_checks.py" in found["x.ill.internal"].reason
+        assert "s3cret" not in str(found["x.ill.internal"])
+        assert "alerts.active" in found
+
+    def test_two_things_with_one_name_keep_verdicts_of_their_own(self) -> None:
+        check = Check(
+            id="x",
+            group="x",
+            title=trusted("X"),
+            explains="X.",
+            needs=frozenset(),
+            run=lambda s: iter([same, same]),
+        )
+        same = Verdict(id="x.a", title=trusted(""), level=Level.OK, reason=trusted(""))
+        assert [v.id for v in run_checks(make_snapshot([]), (check,))] == ["x.a", "x.a~2"]
 
     @pytest.mark.parametrize(
         ("levels", "level"),
