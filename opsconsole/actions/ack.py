@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from opsconsole.actions.base import Cluster, Desk, Done
-from opsconsole.actions.silence import SKEW, clock_words, created, expire, extend, moment, post
+from opsconsole.actions.silence import SKEW, created, expire, extend
+from opsconsole.actions.writing import clock_words, moment, post
 from opsconsole.errors import Refused, SourceError, UsageError
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Outcome, Phase
@@ -41,7 +42,7 @@ async def ack(desk: Desk, alert: Alert, reason: str) -> Outcome:
         cluster = desk.cluster(alert.cluster)
         also = await _still_firing(cluster, alert, matchers)
         await _nobody_has_it(desk, cluster, alert)
-        now = desk.clock.now()
+        now = desk.now(cluster)
         silence = Silence(
             matchers=matchers,
             starts_at=moment(now - SKEW),
@@ -51,7 +52,7 @@ async def ack(desk: Desk, alert: Alert, reason: str) -> Outcome:
             cluster=cluster.name,
         )
         made = await post(desk, cluster, silence, op)
-        words = f"acknowledged {alert.name} until {clock_words(made.ends_at)}"
+        words = f"acknowledged {alert.name} until {clock_words(made.silence.ends_at)}"
         if also:
             words += f"; it also hides {also} more with these labels and others"
         return created(made, words, op)

@@ -16,6 +16,7 @@ from opsconsole.journal.store import Journal
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
 from opsconsole.model.matchers import Matcher
+from opsconsole.model.members import MemberSilence, Visible
 from opsconsole.model.silences import Silence
 from opsconsole.text import SafeText, safe, safe_block, trusted
 
@@ -36,16 +37,22 @@ class Reply(Protocol[T_co]):
 
 
 class Cluster(Protocol):
-    """What actions need of an Alertmanager cluster. Every method raises SourceError."""
+    """What actions need of an Alertmanager cluster. Every method but `silence_members` raises SourceError.
+    `skew` is how many seconds its clock is ahead of ours, 0 when that is not known."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def skew(self) -> float: ...
 
     async def alerts(self, filters: Sequence[Matcher] = ()) -> Reply[tuple[Alert, ...]]: ...
 
     async def silences(self) -> Reply[tuple[Silence, ...]]: ...
 
     async def silence(self, id: str) -> Silence | None: ...
+
+    async def silence_members(self, id: str) -> tuple[MemberSilence, ...]: ...
 
     async def post_silence(self, silence: Silence) -> str: ...
 
@@ -56,7 +63,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     """What a family's work ended with.
 
     `detail` goes to the journal; `undo` says how to take it back, as data that survives a restart (see
-    `undo.py`), and `undoes` names the op that this took back.
+    `undo.py`), and `undoes` names the op that this took back. `cluster` is where it was done, which the message
+    says when the context has several, and `visible` on which members a write shows, which it says too.
     """
 
     message: SafeText
@@ -68,6 +76,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     silence_id: str = ""
     output: SafeText = trusted("")
     exit_status: int | None = None
+    cluster: str = ""
+    visible: Visible | None = None
 
 
 class Desk:
@@ -113,6 +123,11 @@ class Desk:
             hint="name it under `alertmanager:` or with --alertmanager",
         )
 
+    def now(self, cluster: Cluster) -> float:
+        """Seconds since the epoch on a cluster's own clock: the starts and ends of silences are counted by it,
+        so they are computed by it."""
+        return self.clock.now() + cluster.skew
+
     async def perform(
         self,
         action: str,
@@ -156,7 +171,10 @@ class Desk:
         if done.result is Result.AMBIGUOUS and done.hint:
             # Whoever reads of it later has to find out, and the outcome on the screen is gone by then.
             detail["hint"] = str(done.hint)
-        message = done.message
+        if done.visible is not None:
+            detail["visible_on"] = done.visible.shown
+            detail["not_visible_on"] = dict(done.visible.missing)
+        message = self._told(done, intended)
         try:
             await self._record(op, Phase.OUTCOME, action, subject, done.result, message, detail)
         except JournalError as error:
@@ -174,6 +192,13 @@ class Desk:
             exit_status=done.exit_status,
             silence_id=done.silence_id,
         )
+
+    def _told(self, done: Done, intended: Mapping[str, object]) -> SafeText:
+        """The message, with the cluster when there are several, and the members that a write shows on."""
+        where = done.cluster or cluster_of(intended)
+        place = f"cluster {safe(where, 40)}: " if where and len(self.clusters) > 1 else ""
+        visible = done.visible.words() if done.visible is not None else ""
+        return safe_block(f"{place}{done.message}{visible and f'; {visible}'}")
 
     async def _record(
         self,
@@ -207,6 +232,13 @@ def _result(error: OpsError) -> Result:
 
 def _outcome(op: str, action: str, result: Result, message: str, hint: SafeText) -> Outcome:
     return Outcome(op=op, action=action, result=result, message=safe_block(message), hint=hint)
+
+
+def cluster_of(intended: Mapping[str, object]) -> str:
+    """The cluster that the detail of an intent names, "" for none."""
+    silence = intended.get("silence")
+    named = silence.get("cluster") if isinstance(silence, dict) else intended.get("cluster")
+    return named if isinstance(named, str) else ""
 
 
 def as_data(value: object) -> Any:

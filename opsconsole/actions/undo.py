@@ -7,16 +7,8 @@ import msgspec
 
 from opsconsole.actions.base import Desk, Done
 from opsconsole.actions.rollback import FlagActions, restoring
-from opsconsole.actions.silence import (
-    SKEW,
-    clock_words,
-    created,
-    draft_of,
-    expire_now,
-    moment,
-    plain_comment,
-    post,
-)
+from opsconsole.actions.silence import SKEW, created, draft_of, plain_comment
+from opsconsole.actions.writing import clock_words, expire_now, moment, post
 from opsconsole.errors import JournalError, Refused
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
 from opsconsole.model.silences import Silence
@@ -86,26 +78,33 @@ class Undo:
         """Everything that carries the op, whatever id it has now."""
         cluster = self._desk.cluster(str(how["cluster"]))
         made = [s for s in (await cluster.silences()).data if s.op == how["op"] and s.status.state != "expired"]
-        for silence in made:
-            await expire_now(self._desk, cluster, silence)
         if not made:
-            return Done(message=trusted("it had already ended; nothing was done"))
+            return Done(message=trusted("it had already ended; nothing was done"), cluster=cluster.name)
+        for silence in made:
+            visible = await expire_now(self._desk, cluster, silence)
         what = "ack" if made[0].is_ack else "silence"
-        return Done(message=trusted(f"expired the {what} again"), silence_id=made[0].id)
+        return Done(
+            message=trusted(f"expired the {what} again"),
+            silence_id=made[0].id,
+            cluster=cluster.name,
+            visible=visible,
+        )
 
     async def _create(self, how: dict[str, object], op: str) -> Done:
         old = msgspec.convert(how["silence"], Silence)
-        now = self._desk.clock.now()
+        cluster = self._desk.cluster(old.cluster)
+        now = self._desk.now(cluster)
         if old.ends <= now:
-            return Done(message=trusted(f"it would have ended at {clock_words(old.ends_at)}; nothing was done"))
+            words = f"it would have ended at {clock_words(old.ends_at)}; nothing was done"
+            return Done(message=trusted(words), cluster=cluster.name)
         silence = msgspec.structs.replace(
             draft_of(old),
             created_by=safe(self._desk.user, 200),
             comment=safe_block(f"{plain_comment(old)} [op={op}]"),
             starts_at=moment(now - SKEW),
         )
-        made = await post(self._desk, self._desk.cluster(old.cluster), silence, op)
-        return created(made, f"silenced again until {clock_words(made.ends_at)}", op)
+        made = await post(self._desk, cluster, silence, op)
+        return created(made, f"silenced again until {clock_words(made.silence.ends_at)}", op)
 
     async def _restore(self, how: dict[str, object], op: str) -> Done:
         rollback = self._flags.last_rollback(str(how["key"]))

@@ -21,6 +21,7 @@ from opsconsole.errors import ExitCode, Refused, UsageError
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Outcome, Result
 from opsconsole.model.matchers import Matcher, Matchers
+from opsconsole.model.members import MemberSilence
 from opsconsole.model.silences import Silence
 from opsconsole.text import safe, safe_block, trusted
 
@@ -168,6 +169,10 @@ class _Signed:
     def name(self) -> str:
         return self._cluster.name
 
+    @property
+    def skew(self) -> float:
+        return self._cluster.skew
+
     async def alerts(self, filters: Sequence[Matcher] = ()) -> Reply[tuple[Alert, ...]]:
         return await self._cluster.alerts(filters)
 
@@ -176,6 +181,9 @@ class _Signed:
 
     async def silence(self, id: str) -> Silence | None:
         return await self._cluster.silence(id)
+
+    async def silence_members(self, id: str) -> tuple[MemberSilence, ...]:
+        return await self._cluster.silence_members(id)
 
     async def post_silence(self, silence: Silence) -> str:
         if self.author and not silence.id:

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from opsconsole.actions.silence import clock_words, draft_of, plain_comment
+from opsconsole.actions.silence import draft_of, plain_comment
+from opsconsole.actions.writing import clock_words
 from opsconsole.errors import UsageError
 from opsconsole.model.matchers import Matcher, format_matchers
 from opsconsole.model.silences import Silence, sanitise_silence

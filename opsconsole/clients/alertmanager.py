@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 from urllib.parse import quote
 
@@ -27,6 +27,7 @@ from opsconsole.clients.transport import MIB, Transport
 from opsconsole.errors import BadQuery, SourceError, Unreachable
 from opsconsole.model.alerts import Alert, AlertGroup, merge_members
 from opsconsole.model.matchers import Matcher
+from opsconsole.model.members import MemberSilence, MemberSilences
 from opsconsole.model.rules import MemberStatus
 from opsconsole.model.silences import Silence, merge_silences, sanitise_silence
 from opsconsole.text import SafeText, safe
@@ -38,11 +39,20 @@ ALERTS_DEADLINE = 15.0
 """Seconds for alert lists: the first one after a silence changed re-evaluates every alert."""
 
 
+LOOK_DEADLINE = 5.0
+"""Seconds that a member has to say whether it has one silence: whoever wrote it waits."""
+
+SKEW_NOISE = 2.0
+"""Seconds of skew that count as none: the `Date` header has whole seconds, and the reply took its time."""
+
+
 class ClusterReply(msgspec.Struct, Generic[T], frozen=True):
-    """What the members that answered know together, and the (URL, error) of those that did not."""
+    """What the members that answered know together, and the (URL, error) of those that did not. `members` are
+    the lists of those that answered, for silences only."""
 
     data: T
     failures: tuple[tuple[str, SourceError], ...] = ()
+    members: tuple[MemberSilences, ...] = ()
 
 
 class MemberReply(msgspec.Struct, frozen=True):
@@ -68,6 +78,14 @@ class AlertmanagerCluster:
     def urls(self) -> tuple[SafeText, ...]:
         """The members' base URLs, safe to show."""
         return tuple(member.url for member in self._members)
+
+    @property
+    def skew(self) -> float:
+        """Seconds that the clock of the member that is written to is ahead of ours; 0 when that is not known or
+        is within what can be measured."""
+        known = (m.skew for m in self._preferred() if m.skew is not None)
+        skew = next(known, 0.0)
+        return skew if abs(skew) > SKEW_NOISE else 0.0
 
     async def alerts(
         self,
@@ -107,36 +125,44 @@ class AlertmanagerCluster:
     async def silences(self) -> ClusterReply[tuple[Silence, ...]]:
         """All silences that are kept, expired ones too, merged by id."""
 
-        async def ask(member: Transport) -> Iterable[Silence]:
+        async def ask(member: Transport) -> MemberSilences:
             path = "/api/v2/silences"
             body = (await member.request("GET", path)).body
             where = f"{member.url}{path}"
-            return await off_loop(lambda: [self._own(s) for s in decode(SILENCES, body, where)], len(body))
+            found = await off_loop(lambda: [self._own(s) for s in decode(SILENCES, body, where)], len(body))
+            return MemberSilences(url=member.url, silences=found)
 
         found, failures = await self._everyone(ask)
-        return ClusterReply(merge_silences(found), failures)
+        return ClusterReply(merge_silences(member.silences for member in found), failures, tuple(found))
 
     async def silence(self, id: str) -> Silence | None:
         """One silence: the newest that a member knows, None when all members say that they know none.
 
         Raises a SourceError when none knows it and some member did not answer.
         """
-
-        async def ask(member: Transport) -> Iterable[Silence]:
-            path = _silence_path(id)
-            try:
-                body = (await member.request("GET", path)).body
-            except BadQuery as error:
-                if error.status != 404:
-                    raise
-                return ()
-            return (self._own(decode(SILENCE, body, f"{member.url}{path}")),)
-
-        found, failures = await self._everyone(ask)
-        merged = merge_silences(found)
+        answers = await self.silence_members(id)
+        merged = merge_silences([a.silence] for a in answers if a.silence is not None)
+        failures = [a.error for a in answers if a.error is not None]
         if not merged and failures:
-            raise worst(error for _, error in failures)
+            raise worst(failures)
         return merged[0] if merged else None
+
+    async def silence_members(self, id: str) -> tuple[MemberSilence, ...]:
+        """What each member says of one silence, in the configured order. Raises no SourceError."""
+        path = _silence_path(id)
+
+        async def ask(member: Transport) -> MemberSilence:
+            try:
+                deadline = min(member.timeout, LOOK_DEADLINE)
+                body = (await member.request("GET", path, deadline=deadline)).body
+                known = self._own(decode(SILENCE, body, f"{member.url}{path}"))
+            except SourceError as error:
+                return MemberSilence(url=member.url, error=None if error.status == 404 else error)
+            return MemberSilence(url=member.url, silence=known)
+
+        answers = await asyncio.gather(*(ask(member) for member in self._members))
+        self._failed = frozenset(m for m, a in zip(self._members, answers, strict=True) if a.error is not None)
+        return tuple(answers)
 
     async def receivers(self) -> ClusterReply[tuple[SafeText, ...]]:
         """The names of the receivers, sorted."""
@@ -223,7 +249,7 @@ class AlertmanagerCluster:
     async def _one(self, write: Callable[[Transport], Awaitable[T]]) -> T:
         """Write to one member: first those that answered the last read."""
         last: SourceError | None = None
-        for member in sorted(self._members, key=lambda m: m in self._failed):
+        for member in self._preferred():
             try:
                 return await write(member)
             except Unreachable as error:
@@ -236,6 +262,9 @@ class AlertmanagerCluster:
                 last = error
         assert last is not None
         raise last
+
+    def _preferred(self) -> list[Transport]:
+        return sorted(self._members, key=lambda m: m in self._failed)
 
 
 def _silence_path(id: str) -> str:

@@ -13,7 +13,8 @@ import pytest
 
 from opsconsole.actions.base import Sleep
 from opsconsole.actions.runner import Runner
-from opsconsole.actions.silence import draft_of, moment
+from opsconsole.actions.silence import draft_of
+from opsconsole.actions.writing import moment
 from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.clients.transport import Transport
 from opsconsole.clock import SystemClock

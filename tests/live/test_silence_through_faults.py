@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from opsconsole.actions.runner import Runner
-from opsconsole.actions.silence import moment
+from opsconsole.actions.writing import moment
 from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.clients.transport import Transport
 from opsconsole.clock import SystemClock

@@ -10,10 +10,12 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from opsconsole.clock import ManualClock
-from opsconsole.errors import SourceError
+from opsconsole.errors import SourceError, Unreachable
 from opsconsole.model.alerts import Alert, AlertStatus, fingerprint_of
 from opsconsole.model.matchers import Matcher, match_all
+from opsconsole.model.members import MemberSilence
 from opsconsole.model.silences import Silence, SilenceStatus
+from opsconsole.text import SafeText, trusted
 
 T = TypeVar("T")
 
@@ -38,6 +40,10 @@ class FakeCluster:
         self.failures: tuple[object, ...] = ()
         self.new_id_on_update = False
         self.forgets_expiry = False
+        self.skew = 0.0
+        self.members: tuple[SafeText, ...] = (trusted("http://am"),)
+        self.silent: set[str] = set()
+        self.behind: dict[str, dict[str, Silence | None]] = {}
         self._ids = itertools.count(1)
 
     def fire(self, **labels: str) -> Alert:
@@ -49,7 +55,7 @@ class FakeCluster:
         del self.firing[alert.fingerprint]
 
     def state_of(self, silence: Silence) -> str:
-        now = self.clock.now()
+        now = self.clock.now() + self.skew
         if silence.ends <= now:
             return "expired"
         return "pending" if silence.starts_at.timestamp() > now else "active"
@@ -85,6 +91,22 @@ class FakeCluster:
         self._fault(self.before, "silence")
         return self.stands(self.kept[id]) if id in self.kept else None
 
+    async def silence_members(self, id: str) -> tuple[MemberSilence, ...]:
+        """The answers of `members`: those in `silent` do not answer, those in `behind` know what they say there.
+        An error for `silence` is everybody's."""
+        self.calls.append("silence_members")
+        try:
+            self._fault(self.before, "silence")
+        except SourceError as error:
+            return tuple(MemberSilence(url=url, error=error) for url in self.members)
+        found = self.stands(self.kept[id]) if id in self.kept else None
+        return tuple(
+            MemberSilence(url=url, error=lost(Unreachable, sent=False))
+            if url in self.silent
+            else MemberSilence(url=url, silence=self.behind.get(url, {}).get(id, found))
+            for url in self.members
+        )
+
     async def post_silence(self, silence: Silence) -> str:
         self.calls.append("post_silence")
         self._fault(self.before, "post_silence")
@@ -110,7 +132,7 @@ class FakeCluster:
         self.kept[id] = msgspec.structs.replace(self.kept[id], ends_at=self._now())
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock.now(), UTC)
+        return datetime.fromtimestamp(self.clock.now() + self.skew, UTC)
 
 
 def lost(kind: type[SourceError], sent: bool = True) -> Any:

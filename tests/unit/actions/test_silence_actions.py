@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from opsconsole.actions.silence import moment
+from opsconsole.actions.writing import moment
 from opsconsole.errors import BadQuery, BadReply, TimedOut, Unauthorised, Unreachable
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Phase, Result
