@@ -1,36 +1,51 @@
-"""Acknowledge: a short silence on exactly one alert that says who has it, and that ends with the alert."""
+"""Acknowledge: a short silence on exactly one alert, or on exactly some, that says who has it and that ends with
+the alert."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+import msgspec
+
 from opsconsole.actions.base import Cluster, Desk, Done
-from opsconsole.actions.silence import SKEW, created, expire, extend
+from opsconsole.actions.silence import SKEW, created
 from opsconsole.actions.writing import clock_words, moment, post
 from opsconsole.errors import Refused, SourceError, UsageError
+from opsconsole.model.acks import AckPolicy, is_mine, left_out, one_silence
 from opsconsole.model.alerts import Alert
-from opsconsole.model.journal import Outcome, Phase
+from opsconsole.model.journal import Outcome
 from opsconsole.model.matchers import Matcher, Matchers, exact_matchers, match_all
-from opsconsole.model.silences import Silence, ack_comment
-from opsconsole.text import safe
-
-ACK_SECONDS = 15 * 60.0
-"""How long an ack lasts, and by how much it is extended: as karma and kthxbye do."""
-
-EXTEND_WITHIN = 5 * 60.0
-"""An ack that ends within this is extended while its alert fires."""
-
-RETRY_SECONDS = 60.0
-"""How long an ack is left alone after keeping it did not work."""
+from opsconsole.model.silences import Silence, ack_comment, ack_user
+from opsconsole.text import SafeText, safe, trusted
 
 _FILTER_CHARACTERS = 2000
 _CLASSIC_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 
 
-async def ack(desk: Desk, alert: Alert, reason: str) -> Outcome:
-    """Acknowledge one alert for 15 minutes, unless it is gone or someone has it."""
+class AckPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """How several alerts will be acknowledged: by one silence with these matchers, or, when there are none, by one
+    silence each; and why, as a sentence."""
+
+    matchers: Matchers = ()
+    why: SafeText
+
+    @property
+    def is_one(self) -> bool:
+        return bool(self.matchers)
+
+
+async def ack(
+    desk: Desk,
+    alert: Alert,
+    reason: str,
+    policy: AckPolicy = AckPolicy(),  # noqa: B008 - frozen
+    *,
+    group: str = "",
+) -> Outcome:
+    """Acknowledge one alert for as long as the policy says, unless it is gone or someone has it. Acks of one
+    `group` are undone together."""
     matchers = exact_matchers(alert.labels)
 
     async def work(op: str) -> Done:
@@ -41,34 +56,118 @@ async def ack(desk: Desk, alert: Alert, reason: str) -> Outcome:
             raise Refused("an alert without labels cannot be acknowledged")
         cluster = desk.cluster(alert.cluster)
         also = await _still_firing(cluster, alert, matchers)
-        await _nobody_has_it(desk, cluster, alert)
-        now = desk.now(cluster)
-        silence = Silence(
-            matchers=matchers,
-            starts_at=moment(now - SKEW),
-            ends_at=moment(now + ACK_SECONDS),
-            created_by=safe(desk.user, 200),
-            comment=safe(ack_comment(comment_user(desk.user), safe(reason.strip()) or "acknowledged", op)),
-            cluster=cluster.name,
-        )
-        made = await post(desk, cluster, silence, op)
+        await _nobody_has_it(desk, cluster, (alert,))
+        made = await post(desk, cluster, _draft(desk, cluster, matchers, reason, op, policy), op)
         words = f"acknowledged {alert.name} until {clock_words(made.silence.ends_at)}"
         if also:
             words += f"; it also hides {also} more with these labels and others"
         return created(made, words, op)
 
-    detail = {
+    detail: dict[str, object] = {
         "cluster": alert.cluster,
         "fingerprint": alert.fingerprint,
         "labels": alert.labels,
         "reason": reason,
     }
+    if group:
+        detail["group"] = group
     return await desk.perform("ack", alert.name, detail, work)
+
+
+async def plan_ack(desk: Desk, alerts: Sequence[Alert]) -> AckPlan:
+    """Whether one silence can acknowledge exactly these alerts, asked of Alertmanager. Raises nothing: what cannot
+    be asked is acknowledged one by one."""
+    each = "one silence each: "
+    if len(alerts) < 2:
+        return AckPlan(why=trusted("one silence on exactly this alert"))
+    if len({alert.cluster for alert in alerts}) > 1:
+        return AckPlan(why=trusted(f"{each}they are in several clusters"))
+    labelsets = [alert.labels for alert in alerts]
+    matchers = one_silence(labelsets)
+    if not matchers:
+        return AckPlan(why=trusted(f"{each}they have no label in common"))
+    try:
+        reply = await desk.cluster(alerts[0].cluster).alerts(narrowing(matchers))
+    except (SourceError, Refused) as error:
+        return AckPlan(why=safe(f"{each}Alertmanager cannot say what one would hide ({error.message})", 300))
+    if reply.failures:
+        some = f"{len(reply.failures)} member(s) did not answer"
+        return AckPlan(why=trusted(f"{each}{some}, so what one would hide is not known"))
+    hidden = {found.fingerprint: found for found in reply.data if match_all(matchers, found.labels)}
+    wanted = {alert.fingerprint for alert in alerts}
+    others = [found for key, found in hidden.items() if key not in wanted]
+    if others:
+        named = ", ".join(f"{a.name} {_differing(a.labels, labelsets)}".strip() for a in others[:2])
+        more = f" and {len(others) - 2} more" if len(others) > 2 else ""
+        return AckPlan(why=safe(f"{each}one for all would also hide {named}{more}", 400))
+    if wanted - hidden.keys():
+        return AckPlan(why=trusted(f"{each}{len(wanted - hidden.keys())} of them are not firing any more"))
+    free = left_out(labelsets)
+    also = f", whatever their {', '.join(free)}" if free else ""
+    why = f"one silence: Alertmanager says that it hides exactly these {len(wanted)} alerts"
+    return AckPlan(matchers=matchers, why=safe(f"{why}; also new ones of the same labels{also}", 400))
+
+
+async def ack_all(
+    desk: Desk,
+    alerts: Sequence[Alert],
+    reason: str,
+    policy: AckPolicy = AckPolicy(),  # noqa: B008 - frozen
+) -> tuple[Outcome, ...]:
+    """Acknowledge these alerts: by one silence when that hides exactly them at this moment, else by one each. One
+    undo takes all of it back."""
+    plan = await plan_ack(desk, alerts)
+    if plan.is_one:
+        return (await _ack_by_one(desk, alerts, plan.matchers, reason, policy),)
+    group = desk.nonce() if len(alerts) > 1 else ""
+    return tuple([await ack(desk, alert, reason, policy, group=group) for alert in alerts])
+
+
+async def _ack_by_one(
+    desk: Desk, alerts: Sequence[Alert], matchers: Matchers, reason: str, policy: AckPolicy
+) -> Outcome:
+    names = ", ".join(dict.fromkeys(alert.name for alert in alerts))
+
+    async def work(op: str) -> Done:
+        cluster = desk.cluster(alerts[0].cluster)
+        await _nobody_has_it(desk, cluster, alerts)
+        # Once more, with the intent written: what was planned may be a person's reading time ago.
+        again = await plan_ack(desk, alerts)
+        if again.matchers != matchers:
+            raise Refused("what one silence hides has just changed", hint="try again: it asks anew")
+        made = await post(desk, cluster, _draft(desk, cluster, matchers, reason, op, policy), op)
+        many = f"{len(alerts)} alerts ({names})"
+        return created(made, f"acknowledged {many} by one silence until {clock_words(made.silence.ends_at)}", op)
+
+    detail = {
+        "cluster": alerts[0].cluster,
+        "fingerprints": [alert.fingerprint for alert in alerts],
+        "matchers": [str(matcher) for matcher in matchers],
+        "reason": reason,
+    }
+    return await desk.perform("ack", safe(f"{len(alerts)} alerts: {names}", 300), detail, work)
+
+
+def draft_ack(matchers: Matchers, *, user: str, reason: str, op: str, now: float, policy: AckPolicy) -> Silence:
+    """The silence of an ack that is made now."""
+    return Silence(
+        matchers=matchers,
+        starts_at=moment(now - SKEW),
+        ends_at=moment(now + policy.duration),
+        created_by=safe(user, 200),
+        comment=safe(ack_comment(ack_user(user), safe(reason.strip()) or "acknowledged", op)),
+    )
+
+
+def _draft(desk: Desk, cluster: Cluster, matchers: Matchers, reason: str, op: str, policy: AckPolicy) -> Silence:
+    now = desk.now(cluster)
+    draft = draft_ack(matchers, user=desk.user, reason=reason, op=op, now=now, policy=policy)
+    return msgspec.structs.replace(draft, cluster=cluster.name)
 
 
 async def _still_firing(cluster: Cluster, alert: Alert, matchers: Matchers) -> int:
     """Ask for the alert at this moment; gives how many others the matchers hide as well."""
-    reply = await cluster.alerts(_narrowing(matchers))
+    reply = await cluster.alerts(narrowing(matchers))
     hidden = [found for found in reply.data if match_all(matchers, found.labels)]
     if not any(found.fingerprint == alert.fingerprint for found in hidden):
         hint = f"{len(reply.failures)} member(s) did not answer" if reply.failures else ""
@@ -76,22 +175,24 @@ async def _still_firing(cluster: Cluster, alert: Alert, matchers: Matchers) -> i
     return len(hidden) - 1
 
 
-async def _nobody_has_it(desk: Desk, cluster: Cluster, alert: Alert) -> None:
+async def _nobody_has_it(desk: Desk, cluster: Cluster, alerts: Sequence[Alert]) -> None:
     for silence in (await cluster.silences()).data:
         if not silence.is_ack or silence.status.state != "active":
             continue
         with suppress(UsageError):  # a matcher that RE2 refuses here cannot be one that silences the alert
-            if match_all(silence.matchers, alert.labels):
-                who = "you" if _is_mine(desk, silence) else silence.owner
-                raise Refused(
-                    f"{alert.name} was acknowledged first by {who}, until {clock_words(silence.ends_at)}",
-                    hint=safe(silence.reason, 200),
-                )
+            for alert in alerts:
+                if match_all(silence.matchers, alert.labels):
+                    who = "you" if is_mine(silence, desk.user) else silence.owner
+                    raise Refused(
+                        f"{alert.name} was acknowledged first by {who}, until {clock_words(silence.ends_at)}",
+                        hint=safe(silence.reason, 200),
+                    )
 
 
-def _narrowing(matchers: Matchers) -> Matchers:
+def narrowing(matchers: Matchers) -> Matchers:
     """As many of the matchers as fit into a URL and every version of Alertmanager reads."""
-    chosen, used = [], 0
+    chosen: list[Matcher] = []
+    used = 0
     for matcher in sorted(matchers, key=lambda m: m.name != "alertname"):
         used += len(str(matcher).encode("utf-8", "replace"))
         if used > _FILTER_CHARACTERS:
@@ -101,87 +202,7 @@ def _narrowing(matchers: Matchers) -> Matchers:
     return tuple(chosen)
 
 
-def comment_user(user: str) -> str:
-    """The user as one word, so that the comment can be read back."""
-    return re.sub(r"[\s:]+", "-", safe(user, 60)).strip("-") or "unknown"
-
-
-def _is_mine(desk: Desk, silence: Silence) -> bool:
-    return silence.owner == safe(comment_user(desk.user), 60)
-
-
-class AckKeeper:
-    """Extends our own acks while their alert fires, and ends them with it.
-
-    Our own are those whose nonce is an ack's in our journal, made by this user. Someone else's ack is theirs.
-    Of two of our own on the same labels the one begun last is kept: the other's write came after it had been
-    given up and pressed again.
-    """
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._ours: dict[str, int] = {}
-        self._wait_until: dict[str, float] = {}
-
-    async def keep(self, alerts: Iterable[Alert], silences: Iterable[Silence]) -> tuple[Outcome, ...]:
-        """One look. Both readings must be fresh and whole: an alert that is not in them counts as gone, once
-        Alertmanager has said so again. Raises JournalError."""
-        desk = self._desk
-        if desk.read_only:
-            return ()
-        firing = [alert for alert in alerts if not alert.pending]
-        ours = [s for s in silences if s.status.state == "active" and self._begun(s)]
-        newest: dict[tuple[str, frozenset[Matcher]], int] = {}
-        for silence in ours:
-            newest[_place(silence)] = max(newest.get(_place(silence), 0), self._begun(silence))
-        outcomes: list[Outcome] = []
-        for silence in ours:
-            now = desk.clock.monotonic()
-            if now < self._wait_until.get(silence.id, 0.0):
-                continue
-            if self._begun(silence) < newest[_place(silence)]:
-                again = "it came late, and its alert was acknowledged again"
-                outcome: Outcome | None = await expire(desk, silence, because=again)
-            else:
-                outcome = await self._keep_one(silence, firing)
-            if outcome is not None:
-                self._wait_until[silence.id] = now + RETRY_SECONDS
-                outcomes.append(outcome)
-        return tuple(outcomes)
-
-    async def _keep_one(self, silence: Silence, firing: list[Alert]) -> Outcome | None:
-        now = self._desk.clock.now()
-        if any(_covers(silence, alert) for alert in firing):
-            if silence.ends - now > EXTEND_WITHIN:
-                return None
-            return await extend(self._desk, silence, now + ACK_SECONDS, because="its alert still fires")
-        if not await self._gone(silence):
-            return None
-        return await expire(self._desk, silence, because="its alert is gone")
-
-    async def _gone(self, silence: Silence) -> bool:
-        """Whether Alertmanager, all of it, says now that the ack hides nothing."""
-        try:
-            reply = await self._desk.cluster(silence.cluster).alerts(_narrowing(silence.matchers))
-        except (SourceError, Refused):
-            return False
-        return not reply.failures and not any(match_all(silence.matchers, a.labels) for a in reply.data)
-
-    def _begun(self, silence: Silence) -> int:
-        """The place in our journal where this ack of ours was begun, 0 when it is not ours."""
-        op = silence.op
-        if not silence.is_ack or not op or not _is_mine(self._desk, silence):
-            return 0
-        if op not in self._ours:
-            begun = (e for e in self._desk.journal.entries(op=op) if e.phase is Phase.INTENT)
-            self._ours[op] = next((e.seq for e in begun if e.action in {"ack", "undo"}), 0)
-        return self._ours[op]
-
-
-def _place(silence: Silence) -> tuple[str, frozenset[Matcher]]:
-    return silence.cluster, frozenset(silence.matchers)
-
-
-def _covers(silence: Silence, alert: Alert) -> bool:
-    same_cluster = not silence.cluster or not alert.cluster or silence.cluster == alert.cluster
-    return same_cluster and match_all(silence.matchers, alert.labels)
+def _differing(labels: Mapping[str, str], labelsets: Sequence[Mapping[str, str]]) -> str:
+    """The labels of an alert that tell it from these."""
+    found = [f"{n}={v}" for n, v in sorted(labels.items()) if any(other.get(n) != v for other in labelsets)]
+    return " ".join(found[:3])

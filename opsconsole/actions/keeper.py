@@ -7,15 +7,18 @@ from collections.abc import Callable
 
 from opsconsole.actions.runner import Runner
 from opsconsole.errors import OpsError
+from opsconsole.model.acks import THIS_CONSOLE
 from opsconsole.model.journal import Outcome
+from opsconsole.model.reading import Freshness
 from opsconsole.state.engine import Engine
+from opsconsole.state.snapshot import ClusterReading, Snapshot
 
 KEEP_EVERY = 20.0
 """Seconds between looks at our acks: several within the five minutes before an ack ends."""
 
 
 class Keeper:
-    """Follows an engine's snapshots. It acts only on clusters whose alerts and silences are known."""
+    """Follows an engine's snapshots."""
 
     def __init__(
         self, engine: Engine, runner: Runner, *, told: Callable[[Outcome], None] = lambda outcome: None
@@ -49,13 +52,26 @@ class Keeper:
     async def _keep(self) -> None:
         snapshot = self._engine.snapshot
         for cluster in snapshot.clusters:
-            if not (cluster.alerts.known(snapshot.now) and cluster.silences.known(snapshot.now)):
-                continue
             try:
-                outcomes = await self._runner.keep_acks(cluster.alerts.data or (), cluster.silences.data or ())
+                outcomes = await keep_cluster(self._runner, cluster, snapshot)
             except OpsError:
                 continue
             for outcome in outcomes:
                 self._told(outcome)
             if outcomes:
                 self._engine.refresh()
+
+
+async def keep_cluster(runner: Runner, cluster: ClusterReading, snapshot: Snapshot) -> tuple[Outcome, ...]:
+    """One look at this user's acks in a cluster. An alert that a part of the cluster tells of is firing; that one
+    is gone only the whole of it can say. Raises JournalError."""
+    now = snapshot.now
+    readings = (cluster.alerts, cluster.silences)
+    if not all(reading.freshness(now) is Freshness.FRESH for reading in readings):
+        return ()
+    return await runner.keep_acks(
+        cluster.alerts.data or (),
+        cluster.silences.data or (),
+        whole=all(reading.known(now) for reading in readings),
+        extends=snapshot.extender == THIS_CONSOLE,
+    )

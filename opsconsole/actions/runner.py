@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from opsconsole.actions import ack, command, silence
+from opsconsole.actions import ack, ack_keep, command, silence
+from opsconsole.actions.ack import AckPlan
 from opsconsole.actions.base import Cluster, Desk, Sleep
 from opsconsole.actions.flagwatch import FlagWatch
 from opsconsole.actions.rollback import FlagActions
@@ -15,6 +16,7 @@ from opsconsole.clients.flags.base import FlagProvider
 from opsconsole.clock import Clock
 from opsconsole.errors import JournalError
 from opsconsole.journal.store import Journal
+from opsconsole.model.acks import AckPolicy
 from opsconsole.model.alerts import Alert
 from opsconsole.model.flags import FlagChange, FlagSet, RollbackPlan
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
@@ -43,6 +45,7 @@ class Runner:
         context: str,
         read_only: bool,
         refresh: Callable[[], None],
+        acks: AckPolicy = AckPolicy(),  # noqa: B008 - frozen
         nonce: Callable[[], str] = lambda: secrets.token_hex(4),
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -64,11 +67,24 @@ class Runner:
         self._watch = FlagWatch(self._desk)
         self._flags = FlagActions(self._desk, self._watch.observe)
         self._undo = Undo(self._desk, self._flags)
-        self._keeper = ack.AckKeeper(self._desk)
+        self._acks = acks
+        self._keeper = ack_keep.AckKeeper(self._desk, acks)
 
     async def ack(self, alert: Alert, reason: str) -> Outcome:
-        """Acknowledge one alert for 15 minutes."""
-        return await ack.ack(self._desk, alert, reason)
+        """Acknowledge one alert."""
+        return await ack.ack(self._desk, alert, reason, self._acks)
+
+    async def ack_all(self, alerts: Sequence[Alert], reason: str) -> tuple[Outcome, ...]:
+        """Acknowledge these alerts: by one silence when that hides exactly them, else by one each."""
+        return await ack.ack_all(self._desk, alerts, reason, self._acks)
+
+    async def plan_ack(self, alerts: Sequence[Alert]) -> AckPlan:
+        """Which of the two it would be now, and why. Only reads."""
+        return await ack.plan_ack(self._desk, alerts)
+
+    async def ack_again(self, current: Silence) -> Outcome:
+        """Begin the age of one's own ack anew."""
+        return await ack_keep.ack_again(self._desk, current, self._acks)
 
     async def silence(self, draft: Silence) -> Outcome:
         """Create the drafted silence in the cluster that it names."""
@@ -139,10 +155,18 @@ class Runner:
         desk.refresh()
         return Outcome(op=op, action="note", result=Result.DONE, message=safe("noted"))
 
-    async def keep_acks(self, alerts: Iterable[Alert], silences: Iterable[Silence]) -> tuple[Outcome, ...]:
-        """Extend our own acks near their end while their alert fires, end those whose alert is gone. Both
-        readings must be fresh and whole. Raises JournalError."""
-        return await self._keeper.keep(alerts, silences)
+    async def keep_acks(
+        self,
+        alerts: Iterable[Alert],
+        silences: Iterable[Silence],
+        *,
+        whole: bool = True,
+        extends: bool = True,
+    ) -> tuple[Outcome, ...]:
+        """Extend this user's acks near their end while their alert fires, unless someone else `extends` them, and
+        end those whose alert is gone, unless the readings are not `whole`. Both must be fresh. Raises
+        JournalError."""
+        return await self._keeper.keep(alerts, silences, whole=whole, extends=extends)
 
     def observe_flags(self, flagset: FlagSet) -> None:
         """Journal the flags that changed since the last reading, by whomever. Never raises."""

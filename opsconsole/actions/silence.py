@@ -59,6 +59,7 @@ async def extend(desk: Desk, silence: Silence, until: float, *, because: str = "
             message=safe(words),
             silence_id=made.silence.id,
             detail={"silence_id": made.silence.id},
+            undo=None if because else set_back(current, made.silence),
             cluster=cluster.name,
             visible=made.visible,
         )
@@ -103,6 +104,12 @@ def created(written: Written, words: str, op: str) -> Done:
         cluster=made.cluster,
         visible=written.visible,
     )
+
+
+def set_back(before: Silence, made: Silence) -> dict[str, object]:
+    """How to undo a change of a silence's end or comment: what it had, under the id that it has now."""
+    old = msgspec.structs.replace(before, id=made.id, cluster=made.cluster)
+    return {"kind": "set-back", "silence": as_data(old)}
 
 
 def plain_comment(silence: Silence) -> str:

@@ -48,16 +48,37 @@ class Undo:
             return Outcome(op="", action="undo", result=Result.REFUSED, message=words)
         how = entry.detail["undo"]
         assert isinstance(how, dict)
-        kinds = {"expire": self._expire, "create": self._create, "restore": self._restore}
+        kinds = {
+            "expire": self._expire,
+            "create": self._create,
+            "restore": self._restore,
+            "set-back": self._set_back,
+        }
+        together = self._together(entry)
 
         async def work(op: str) -> Done:
-            done = await kinds[str(how["kind"])](how, op)
+            if len(together) > 1:
+                done = await self._expire_all(together)
+            else:
+                done = await kinds[str(how["kind"])](how, op)
             return msgspec.structs.replace(done, undo=None, undoes=entry.op)
 
         detail: dict[str, object] = {"of": entry.action, "undoes": entry.op}
+        if len(together) > 1:
+            detail["undoes_all"] = [one.op for one in together]
         if how["kind"] == "restore":
             detail |= restoring(entry)
-        return await self._desk.perform("undo", f"{entry.action} {entry.subject}", detail, work)
+        subject = f"{len(together)} acks" if len(together) > 1 else f"{entry.action} {entry.subject}"
+        return await self._desk.perform("undo", subject, detail, work)
+
+    def _together(self, entry: Entry) -> list[Entry]:
+        """The outcomes that one key made: those of the entry's group, else the entry alone."""
+        group = entry.detail.get("group")
+        if not group:
+            return [entry]
+        entries = self._desk.journal.entries(_LOOK_BACK, context=self._desk.context)
+        same = [e for e in entries if e.detail.get("group") == group and e.phase is Phase.OUTCOME]
+        return [e for e in same if e.result is Result.DONE and isinstance(e.detail.get("undo"), dict)]
 
     def _find(self) -> Entry | None:
         desk = self._desk
@@ -66,6 +87,8 @@ class Undo:
             if entry.phase is not Phase.OUTCOME or entry.result is not Result.DONE:
                 continue
             undone.add(str(entry.detail.get("undoes", "")))
+            several = entry.detail.get("undoes_all")
+            undone.update(map(str, several) if isinstance(several, list) else ())
             mine = entry.user == safe(desk.user, 200) and isinstance(entry.detail.get("undo"), dict)
             if mine and entry.op not in undone:
                 return entry
@@ -88,6 +111,43 @@ class Undo:
             silence_id=made[0].id,
             cluster=cluster.name,
             visible=visible,
+        )
+
+    async def _expire_all(self, entries: list[Entry]) -> Done:
+        count = 0
+        for entry in entries:
+            how = entry.detail["undo"]
+            assert isinstance(how, dict)
+            cluster = self._desk.cluster(str(how["cluster"]))
+            for silence in (await cluster.silences()).data:
+                if silence.op == how["op"] and silence.status.state != "expired":
+                    await expire_now(self._desk, cluster, silence)
+                    count += 1
+        ended = len(entries) - count
+        already = f"; {ended} had already ended" if ended > 0 else ""
+        return Done(message=trusted(f"expired the {count} acks again{already}"))
+
+    async def _set_back(self, how: dict[str, object], op: str) -> Done:
+        """Give a silence the end and the comment back that it had. One that would have ended by now is expired."""
+        old = msgspec.convert(how["silence"], Silence)
+        cluster = self._desk.cluster(old.cluster)
+        current = await cluster.silence(old.id)
+        if current is None or current.status.state == "expired":
+            return Done(message=trusted("it had already ended; nothing was done"), cluster=cluster.name)
+        current = msgspec.structs.replace(current, cluster=cluster.name)
+        if frozenset(current.matchers) != frozenset(old.matchers):
+            raise Refused("the silence has other matchers now", hint="look at it under Silences")
+        if old.ends <= self._desk.now(cluster):
+            visible = await expire_now(self._desk, cluster, current)
+            words = f"it would have ended at {clock_words(old.ends_at)}: expired it"
+            return Done(message=trusted(words), silence_id=current.id, cluster=cluster.name, visible=visible)
+        wanted = msgspec.structs.replace(current, ends_at=old.ends_at, comment=old.comment)
+        made = await post(self._desk, cluster, wanted, "")
+        return Done(
+            message=trusted(f"it ends at {clock_words(made.silence.ends_at)} again"),
+            silence_id=made.silence.id,
+            cluster=cluster.name,
+            visible=made.visible,
         )
 
     async def _create(self, how: dict[str, object], op: str) -> Done:

@@ -132,6 +132,7 @@ class Acting:
                 context=safe(self.context.name, 40),
                 read_only=self.context.read_only,
                 refresh=lambda: None,
+                acks=self.context.acks,
             )
         return self._runner
 

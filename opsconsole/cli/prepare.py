@@ -59,6 +59,7 @@ def prepare_console(
         context=info.name,
         read_only=context.read_only,
         refresh=engine.refresh,
+        acks=context.acks,
     )
     engine.polls.changes = runner.changes
     services = Services(

@@ -63,6 +63,7 @@ def context_info(context: Context, demo: str = "", user: str = "") -> ContextInf
         user=safe(user, 40),
         read_only=context.read_only,
         demo=trusted(demo),
+        acks=context.acks,
     )
 
 

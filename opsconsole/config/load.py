@@ -10,7 +10,11 @@ from opsconsole.config.nodes import Kind, Problems, decode, parse, read_bytes
 from opsconsole.config.paths import ETC, config_files, home_of
 from opsconsole.config.reader import Section, Value, expand, nearest
 from opsconsole.config.schema import ClusterConfig, Config, Context, Endpoint, FlagsConfig, HttpConfig
+from opsconsole.model.acks import AckPolicy
 from opsconsole.text import safe
+
+SHORTEST_ACK = 120.0
+"""The least that an ack may last, in seconds: acks are looked after every 20 seconds."""
 
 PROVIDERS = ("flagd",)
 """The flag providers that there are."""
@@ -82,10 +86,11 @@ def _config(root: Section, path: Path, home: Path) -> Config:
 
 def _context(name: str, section: Section, places: Places) -> Context:
     understood = section.only(
-        {"environment", "read_only", "playbooks", "prometheus", "alertmanager", "flags", "author"}
+        {"environment", "read_only", "playbooks", "prometheus", "alertmanager", "flags", "author", "acks"}
     )
     prometheus = section.section("prometheus", "write it as {url: http://host:9090}")
     endpoint = None if prometheus is None else read_endpoint(prometheus, places)
+    acks = section.section("acks", "write it as {max_age: 4h, stale_after: 1h}")
     flags = section.section("flags", "write it as {provider: flagd, path: flags.json}")
     if understood and not any(section.get(key) for key in ("prometheus", "alertmanager", "flags")):
         section.problem("names nothing to connect to", "give prometheus, alertmanager or flags")
@@ -99,6 +104,22 @@ def _context(name: str, section: Section, places: Places) -> Context:
         flags=None if flags is None else _flags(flags, places),
         author=section.text("author"),
         find_alertmanagers=endpoint is not None and not section.has("alertmanager"),
+        acks=AckPolicy() if acks is None else _acks(acks),
+    )
+
+
+def _acks(section: Section) -> AckPolicy:
+    """An ack must be seen to end before it does, and may not begin older than it may get."""
+    section.only(AckPolicy.__struct_fields__)
+    usual = AckPolicy()
+    duration = section.duration("duration", usual.duration)
+    max_age = section.duration("max_age", max(usual.max_age, duration))
+    if duration < SHORTEST_ACK:
+        section.problem("is too short to be extended in time", "give at least 2m", at="duration")
+    elif max_age < duration:
+        section.problem("is shorter than one ack lasts", "give at least the duration", at="max_age")
+    return AckPolicy(
+        duration=duration, max_age=max_age, stale_after=section.duration("stale_after", usual.stale_after)
     )
 
 

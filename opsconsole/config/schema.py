@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from opsconsole.model.acks import AckPolicy
+
 
 class TlsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`tls_config`: a CA, a client certificate with its key, the name to verify ("" means the URL's host)."""
@@ -100,6 +102,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     flags: FlagsConfig | None = None
     author: str = ""
     find_alertmanagers: bool = False
+    acks: AckPolicy = AckPolicy()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,11 @@ def _lines(resolution: Resolution) -> Iterator[str]:
     yield said("environment", f"environment: {safe(context.environment) or '(none)'}")
     yield said("read_only", f"read_only: {str(context.read_only).lower()}")
     yield said("author", f"author: {safe(context.author) or '(the login name)'}")
+    acks = context.acks
+    times = (
+        f"{_span(acks.duration)} each, at most {_span(acks.max_age)} old, stale after {_span(acks.stale_after)}"
+    )
+    yield f"acks: {times}"
     names = ", ".join(safe(name) for name in context.playbooks)
     yield said("playbooks", f"playbooks: {names or '(none)'}")
     if context.prometheus is None:
@@ -49,6 +54,13 @@ def _lines(resolution: Resolution) -> Iterator[str]:
         yield said("flags", f"flags: {safe(flags.provider)}, {safe(str(flags.path))}")
         for flag, variant in sorted(flags.safe_variants.items()):
             yield f"  rollback of {safe(flag)} serves {safe(variant)}"
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
 
 
 def _member(member: Endpoint) -> Iterator[str]:

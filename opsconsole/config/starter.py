@@ -26,6 +26,7 @@ contexts:
     environment: development
     # read_only: true             # leave out everything that changes something
     # author: ann                 # who signs acks and silences; your login name when left out
+    # acks: {{duration: 15m, max_age: 4h, stale_after: 1h}}   # how long one lasts, when it asks again, is marked
     # playbooks: [accubooks]      # shipped ones by name (`opsconsole playbook list`), your own as ./folder
 
     prometheus:

@@ -16,7 +16,9 @@ ACK_PREFIX = "ACK!"
 """kthxbye extends silences whose comment starts with this; karma's acks start with it too."""
 
 _ACK = re.compile(
-    r"^ACK!\s*(?:(?P<user>[^:\s]+):\s*)?(?P<reason>.*?)\s*(?:\[op=(?P<op>[0-9a-zA-Z_-]+)\])?\s*$", re.S
+    r"^ACK!\s*(?:(?P<user>[^:\s]+):\s*)?(?P<reason>.*?)\s*(?:\[again=(?P<again>[0-9]{1,12})\]\s*)?"
+    r"(?:\[op=(?P<op>[0-9a-zA-Z_-]+)\])?\s*$",
+    re.S,
 )
 _OP = re.compile(r"\[op=(?P<op>[0-9a-zA-Z_-]+)\]\s*$")
 
@@ -57,6 +59,12 @@ class Silence(msgspec.Struct, frozen=True, gc=False, rename="camel", kw_only=Tru
         return found["op"] if found else ""
 
     @property
+    def again(self) -> float:
+        """When its user last acknowledged it again, seconds since the epoch; 0 for never."""
+        found = _ACK.match(self.comment)
+        return float(found["again"]) if found and found["again"] else 0.0
+
+    @property
     def owner(self) -> SafeText:
         """Who has it: the user in an ack's comment, else the creator."""
         found = _ACK.match(self.comment)
@@ -64,14 +72,21 @@ class Silence(msgspec.Struct, frozen=True, gc=False, rename="camel", kw_only=Tru
 
     @property
     def reason(self) -> SafeText:
-        """The comment without the ack prefix, user and nonce."""
+        """The comment without the ack prefix, user, time and nonce."""
         found = _ACK.match(self.comment)
         return safe(found["reason"]) if found else safe(_OP.sub("", self.comment).rstrip())
 
 
-def ack_comment(user: str, reason: str, op: str) -> str:
-    """The comment of an ack: `ACK! <user>: <reason> [op=<nonce>]`."""
-    return f"{ACK_PREFIX} {user}: {reason} [op={op}]"
+def ack_comment(user: str, reason: str, op: str, *, again: float = 0.0) -> str:
+    """The comment of an ack: `ACK! <user>: <reason> [op=<nonce>]`, with `[again=<seconds>]` before the nonce
+    once it was acknowledged again at that time."""
+    when = f"[again={int(again)}] " if again else ""
+    return f"{ACK_PREFIX} {user}: {reason} {when}[op={op}]"
+
+
+def ack_user(user: str) -> str:
+    """The user as one word, so that the comment can be read back."""
+    return re.sub(r"[\s:]+", "-", safe(user, 60)).strip("-") or "unknown"
 
 
 def sanitise_silence(silence: Silence) -> Silence:

@@ -12,6 +12,7 @@ from opsconsole.clients.alertmanager import AlertmanagerCluster, ClusterReply
 from opsconsole.clients.sources import FOUND, Sources
 from opsconsole.clock import Clock
 from opsconsole.errors import FlagError, JournalError, SourceError, TimedOut
+from opsconsole.model.acks import THIS_CONSOLE
 from opsconsole.model.alerts import Alert
 from opsconsole.model.flags import FlagChange
 from opsconsole.model.journal import Entry
@@ -79,7 +80,7 @@ class Polls:
             targets=Reading(limit=slow) if has_prometheus else None,
             found=Reading(limit=2 * FOUND_AGAIN) if has_prometheus and not snapshot.playbooks else None,
             flags=Reading(limit=limit) if sources.flags is not None else None,
-            extender=trusted("nobody" if snapshot.context.read_only else "this console"),
+            extender=trusted("nobody") if snapshot.context.read_only else THIS_CONSOLE,
             clusters=tuple(
                 ClusterReading(name=n, alerts=Reading(limit=limit), silences=Reading(limit=limit)) for n in names
             ),
@@ -175,11 +176,15 @@ class Polls:
 
     async def poll_extender(self) -> None:
         assert self._sources.prometheus is not None
-        result = await self._sources.prometheus.query("kthxbye_last_cycle_success")
-        if any(series.last == 1 for series in result.series):
-            self._set(extender=trusted("kthxbye"))
-        else:
-            self._set(extender=trusted("nobody" if self.snapshot.context.read_only else "this console"))
+        # Not known is as if it did not run: both may extend an ack, nobody may not.
+        here = trusted("nobody") if self.snapshot.context.read_only else THIS_CONSOLE
+        try:
+            result = await self._sources.prometheus.query("kthxbye_last_cycle_success")
+        except SourceError:
+            self._set(extender=here)
+            raise
+        runs = any(series.last == 1 for series in result.series)
+        self._set(extender=trusted("kthxbye") if runs else here)
 
     async def poll_found(self) -> None:
         """Recognise what Prometheus has, for a context without a playbook."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from opsconsole.model.acks import AckPolicy
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.alerts import Alert
 from opsconsole.model.flags import FlagChange, FlagSet
@@ -43,6 +44,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     user: SafeText = trusted("")
     read_only: bool = False
     demo: SafeText = trusted("")
+    acks: AckPolicy = AckPolicy()
 
     @property
     def production(self) -> bool:

@@ -211,8 +211,22 @@ async def test_extending_adopts_the_id_it_gets(console: Console, new_id: bool) -
     assert outcome.silence_id == extended.id
     assert (extended.id == current.id) is not new_id
     assert extended.ends == pytest.approx(until, abs=0.01)
+    undone = await console.runner.undo()
+    assert undone.result is Result.DONE, undone
+    (back,) = console.cluster.standing()
+    assert (back.ends, back.comment) == (current.ends, current.comment)
     assert (await console.runner.undo()).result is Result.DONE
     assert (made.undo != "", console.cluster.standing()) == (True, [])
+
+
+async def test_undoing_an_extension_after_the_former_end_expires_it(console: Console) -> None:
+    await console.runner.silence(draft(console, seconds=600))
+    (current,) = console.cluster.standing()
+    await console.runner.extend(current, console.clock.now() + 3600)
+    console.clock.advance(700)
+    undone = await console.runner.undo()
+    assert (undone.result, "expired it" in undone.message) == (Result.DONE, True)
+    assert console.cluster.standing() == []
 
 
 async def test_undo_survives_a_restart_and_goes_back_one_at_a_time(console: Console, alert: Alert) -> None:
@@ -301,7 +315,7 @@ async def test_a_stale_list_does_not_end_an_ack(console: Console, alert: Alert) 
 async def test_keeping_that_fails_waits_before_it_tries_again(console: Console, alert: Alert) -> None:
     await console.runner.ack(alert, "x")
     console.clock.advance(11 * 60)
-    console.cluster.before["silence"] = [lost(TimedOut)]
+    console.cluster.before["silence"] = [lost(TimedOut), lost(TimedOut)]
     assert await keep(console) == [("extend", Result.FAILED)]
     assert await keep(console) == []
     console.clock.advance(61)

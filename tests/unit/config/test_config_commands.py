@@ -20,6 +20,7 @@ from opsconsole.config import starter
 from opsconsole.config.discover import Options
 from opsconsole.config.load import load_config
 from opsconsole.errors import ConfigError, ExitCode, UsageError
+from opsconsole.model.acks import AckPolicy
 
 FULL = """\
 contexts:
@@ -79,6 +80,7 @@ def test_every_commented_setting_of_the_starter_is_valid(home: Path) -> None:
     file.write_text("\n".join(kept))
     context = load_config(file, {}, home=home).contexts["main"]
     assert context.author == "ann"
+    assert context.acks == AckPolicy()
     assert context.flags is not None
     assert context.prometheus is not None
     assert context.prometheus.http.http_headers["X-Scope-OrgID"].values == ("tenant-1",)
@@ -125,6 +127,7 @@ def test_show_tells_values_and_origins_but_no_secret(home: Path) -> None:
         f"environment: production  # from {file}:2\n"
         "read_only: true  # from --read-only\n"
         "author: (the login name)\n"
+        "acks: 15m each, at most 4h old, stale after 1h\n"
         "playbooks: accubooks  # from --playbook\n"
         f"prometheus: https://prom.example  # from {file}:2\n"
         "  authorization: Bearer, credentials from the command fetch\n"

@@ -200,3 +200,23 @@ def test_an_http_file_of_its_own(tmp_path: Path) -> None:
     file.write_text("x: 1\n")
     with pytest.raises(ConfigError, match=r"http\.yml:1: x: is not a known key"):
         read_http_file(file, tmp_path)
+
+
+def test_the_settings_of_acks_and_what_is_wrong_with_them(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    base = "contexts:\n  a:\n    prometheus: {url: http://p}\n    acks: "
+    file.write_text(base + "{max_age: 8h, duration: 30m}\n")
+    acks = load_config(file, {}).contexts["a"].acks
+    assert (acks.duration, acks.max_age, acks.stale_after) == (1800.0, 28800.0, 3600.0)
+    for text, said in {
+        "{max_agee: 1h}": "acks.max_agee: is not a known key",
+        "{max_age: soon}": "acks.max_age: must be a duration",
+        "{duration: 10s}": "acks.duration: is too short",
+        "{duration: 1h, max_age: 30m}": "acks.max_age: is shorter than one ack lasts",
+        "4h": "acks: must be a mapping",
+    }.items():
+        file.write_text(base + text + "\n")
+        with pytest.raises(ConfigError) as caught:
+            load_config(file, {})
+        assert f"{file}:4" in str(caught.value)
+        assert said in str(caught.value)
