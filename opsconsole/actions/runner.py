@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from opsconsole.actions import ack, ack_keep, command, silence
+from opsconsole.actions import ack, ack_keep, command, silence, silence_edit
 from opsconsole.actions.ack import AckPlan
 from opsconsole.actions.base import Cluster, Desk, Sleep
 from opsconsole.actions.flagwatch import FlagWatch
@@ -22,6 +22,7 @@ from opsconsole.model.flags import FlagChange, FlagSet, RollbackPlan
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
 from opsconsole.model.matchers import Matchers
 from opsconsole.model.runbook import Command
+from opsconsole.model.silence_changes import successor
 from opsconsole.model.silences import Silence
 from opsconsole.text import SafeText, safe, safe_block
 
@@ -90,13 +91,30 @@ class Runner:
         """Create the drafted silence in the cluster that it names."""
         return await silence.create(self._desk, draft)
 
+    async def edit(self, before: Silence, wanted: Silence) -> Outcome:
+        """Give a silence, as it was shown, the matchers, times and comment of `wanted`; refused, with what is
+        different, when anyone has changed it since."""
+        return await silence_edit.edit(self._desk, before, wanted)
+
     async def extend(self, current: Silence, until: float) -> Outcome:
-        """Move a silence's end to `until`, seconds since the epoch."""
-        return await silence.extend(self._desk, current, until)
+        """Move a silence's end to `until`, seconds since the epoch; refused as an edit is."""
+        return await silence_edit.extend(self._desk, current, until)
 
     async def expire(self, current: Silence) -> Outcome:
         """End a silence now."""
         return await silence.expire(self._desk, current)
+
+    async def expire_all(self, silences: Sequence[Silence]) -> tuple[Outcome, ...]:
+        """End several silences now; one undo brings all of them back."""
+        return await silence_edit.expire_all(self._desk, silences)
+
+    async def read(self, cluster: str, id: str) -> Silence | None:
+        """A silence as it stands now. Raises SourceError, or Refused for a cluster that is not there."""
+        return await self._desk.cluster(cluster).silence(id)
+
+    async def successor(self, ended: Silence) -> Silence | None:
+        """What took the place of a silence whose matchers someone edited. Raises as `read`."""
+        return successor(ended, (await self._desk.cluster(ended.cluster).silences()).data)
 
     async def preview(self, cluster: str, matchers: Matchers) -> tuple[Alert, ...]:
         """The alerts that these matchers hide now, asked of Alertmanager. Raises SourceError, or Refused for

@@ -28,7 +28,7 @@ async def create(desk: Desk, draft: Silence) -> Outcome:
     async def work(op: str) -> Done:
         cluster = desk.cluster(draft.cluster)
         now = desk.now(cluster)
-        _check(draft, now)
+        check(draft, now)
         silence = msgspec.structs.replace(
             draft,
             created_by=safe(desk.user, 200),
@@ -42,9 +42,9 @@ async def create(desk: Desk, draft: Silence) -> Outcome:
     return await desk.perform("silence", subject_of(draft), {"silence": as_data(draft)}, work)
 
 
-async def extend(desk: Desk, silence: Silence, until: float, *, because: str = "") -> Outcome:
-    """Move the end of a silence to `until` (seconds since the epoch, on the server's clock). Alertmanager may
-    give a new id."""
+async def extend(desk: Desk, silence: Silence, until: float, *, because: str) -> Outcome:
+    """Move the end of a silence to `until` (seconds since the epoch, on the server's clock) without a person:
+    theirs is `silence_edit.extend`. Alertmanager may give a new id."""
 
     async def work(op: str) -> Done:
         cluster = desk.cluster(silence.cluster)
@@ -54,22 +54,21 @@ async def extend(desk: Desk, silence: Silence, until: float, *, because: str = "
         wanted = msgspec.structs.replace(current, ends_at=moment(until))
         made = await post(desk, cluster, wanted, "")
         end = clock_words(made.silence.ends_at)
-        words = f"extended {subject_of(made.silence)} until {end}{because and f', {because}'}"
+        words = f"extended {subject_of(made.silence)} until {end}, {because}"
         return Done(
             message=safe(words),
             silence_id=made.silence.id,
             detail={"silence_id": made.silence.id},
-            undo=None if because else set_back(current, made.silence),
             cluster=cluster.name,
             visible=made.visible,
         )
 
-    detail = {"silence": as_data(silence), "until": until, "automatic": bool(because)}
+    detail = {"silence": as_data(silence), "until": until, "automatic": True}
     return await desk.perform("extend", subject_of(silence), detail, work)
 
 
-async def expire(desk: Desk, silence: Silence, *, because: str = "") -> Outcome:
-    """End a silence now; done once it reads back as expired."""
+async def expire(desk: Desk, silence: Silence, *, because: str = "", group: str = "") -> Outcome:
+    """End a silence now; done once it reads back as expired. Those of one `group` are undone together."""
 
     async def work(op: str) -> Done:
         cluster = desk.cluster(silence.cluster)
@@ -87,7 +86,7 @@ async def expire(desk: Desk, silence: Silence, *, because: str = "") -> Outcome:
             visible=visible,
         )
 
-    detail = {"silence": as_data(silence), "automatic": bool(because)}
+    detail = {"silence": as_data(silence), "automatic": bool(because), **({"group": group} if group else {})}
     return await desk.perform("expire", subject_of(silence), detail, work)
 
 
@@ -117,7 +116,8 @@ def plain_comment(silence: Silence) -> str:
     return _NONCE.sub("", silence.comment)
 
 
-def _check(draft: Silence, now: float) -> None:
+def check(draft: Silence, now: float) -> None:
+    """Raise Refused, with the reason, when Alertmanager would not take the draft or nobody could want it."""
     if not plain_comment(draft).strip():
         raise Refused("a silence needs a comment", hint="say why, for whoever reads it next")
     try:

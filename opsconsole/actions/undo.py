@@ -1,13 +1,16 @@
-"""Taking the last action back: expire what was created, re-create what was expired, restore what was rolled
-back. What can be undone is read from the journal, so it survives a restart."""
+"""Taking the last action back: expire what was created, re-create what was expired, put back what was edited or
+extended, restore what was rolled back. What can be undone is read from the journal, so it survives a restart."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from opsconsole.actions.base import Desk, Done
 from opsconsole.actions.rollback import FlagActions, restoring
 from opsconsole.actions.silence import SKEW, created, draft_of, plain_comment
+from opsconsole.actions.silence_edit import put_back
 from opsconsole.actions.writing import clock_words, expire_now, moment, post
 from opsconsole.errors import JournalError, Refused
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
@@ -40,59 +43,66 @@ class Undo:
         return None if entry is None or self._too_old(entry) else entry
 
     async def undo(self) -> Outcome:
-        """Take it back."""
+        """Take it back; what one key did to several, as a whole. What cannot be taken back says why, and the next
+        undo goes on to what was done before it."""
         self._cache = None
         entry = self.last()
         if entry is None:
             words = safe("there is nothing to undo")
             return Outcome(op="", action="undo", result=Result.REFUSED, message=words)
+        return _together(entry, [await self._undo_one(one) for one in self._group_of(entry)])
+
+    async def _undo_one(self, entry: Entry) -> Outcome:
         how = entry.detail["undo"]
         assert isinstance(how, dict)
         kinds = {
             "expire": self._expire,
             "create": self._create,
-            "restore": self._restore,
+            "put back": self._put_back,
             "set-back": self._set_back,
+            "restore": self._restore,
         }
-        together = self._together(entry)
 
         async def work(op: str) -> Done:
-            if len(together) > 1:
-                done = await self._expire_all(together)
-            else:
+            try:
                 done = await kinds[str(how["kind"])](how, op)
+            except Refused as error:
+                words = f"{entry.action} of {entry.subject} cannot be undone: {error.message}"
+                done = Done(
+                    message=safe_block(words),
+                    result=Result.REFUSED,
+                    hint=safe(f"{error.hint}; the next undo goes on to what was done before".removeprefix("; ")),
+                )
             return msgspec.structs.replace(done, undo=None, undoes=entry.op)
 
         detail: dict[str, object] = {"of": entry.action, "undoes": entry.op}
-        if len(together) > 1:
-            detail["undoes_all"] = [one.op for one in together]
         if how["kind"] == "restore":
             detail |= restoring(entry)
-        subject = f"{len(together)} acks" if len(together) > 1 else f"{entry.action} {entry.subject}"
-        return await self._desk.perform("undo", subject, detail, work)
-
-    def _together(self, entry: Entry) -> list[Entry]:
-        """The outcomes that one key made: those of the entry's group, else the entry alone."""
-        group = entry.detail.get("group")
-        if not group:
-            return [entry]
-        entries = self._desk.journal.entries(_LOOK_BACK, context=self._desk.context)
-        same = [e for e in entries if e.detail.get("group") == group and e.phase is Phase.OUTCOME]
-        return [e for e in same if e.result is Result.DONE and isinstance(e.detail.get("undo"), dict)]
+        return await self._desk.perform("undo", f"{entry.action} {entry.subject}", detail, work)
 
     def _find(self) -> Entry | None:
+        return next(self._undoable(), None)
+
+    def _group_of(self, entry: Entry) -> list[Entry]:
+        """What one key did, as far as it is not undone yet: the entries of its group, else the entry alone."""
+        group = entry.detail.get("group")
+        return [one for one in self._undoable() if group and one.detail.get("group") == group] or [entry]
+
+    def _undoable(self) -> Iterator[Entry]:
+        """This user's outcomes that can be undone and were not, nor tried in vain, newest first."""
         desk = self._desk
         undone: set[str] = set()
         for entry in desk.journal.entries(_LOOK_BACK, context=desk.context):
-            if entry.phase is not Phase.OUTCOME or entry.result is not Result.DONE:
+            if entry.phase is not Phase.OUTCOME:
+                continue
+            if entry.result is Result.REFUSED and entry.action == "undo":
+                undone.add(str(entry.detail.get("undoes", "")))
+            if entry.result is not Result.DONE:
                 continue
             undone.add(str(entry.detail.get("undoes", "")))
-            several = entry.detail.get("undoes_all")
-            undone.update(map(str, several) if isinstance(several, list) else ())
             mine = entry.user == safe(desk.user, 200) and isinstance(entry.detail.get("undo"), dict)
             if mine and entry.op not in undone:
-                return entry
-        return None
+                yield entry
 
     def _too_old(self, entry: Entry) -> bool:
         return self._desk.clock.now() - entry.at > UNDO_SECONDS
@@ -113,19 +123,21 @@ class Undo:
             visible=visible,
         )
 
-    async def _expire_all(self, entries: list[Entry]) -> Done:
-        count = 0
-        for entry in entries:
-            how = entry.detail["undo"]
-            assert isinstance(how, dict)
-            cluster = self._desk.cluster(str(how["cluster"]))
-            for silence in (await cluster.silences()).data:
-                if silence.op == how["op"] and silence.status.state != "expired":
-                    await expire_now(self._desk, cluster, silence)
-                    count += 1
-        ended = len(entries) - count
-        already = f"; {ended} had already ended" if ended > 0 else ""
-        return Done(message=trusted(f"expired the {count} acks again{already}"))
+    async def _create(self, how: dict[str, object], op: str) -> Done:
+        old = msgspec.convert(how["silence"], Silence)
+        cluster = self._desk.cluster(old.cluster)
+        now = self._desk.now(cluster)
+        if old.ends <= now:
+            words = f"it would have ended at {clock_words(old.ends_at)}; nothing was done"
+            return Done(message=trusted(words), cluster=cluster.name)
+        silence = msgspec.structs.replace(
+            draft_of(old),
+            created_by=safe(self._desk.user, 200),
+            comment=safe_block(f"{plain_comment(old)} [op={op}]"),
+            starts_at=old.starts_at if old.starts_at.timestamp() > now else moment(now - SKEW),
+        )
+        made = await post(self._desk, cluster, silence, op)
+        return created(made, f"silenced again until {clock_words(made.silence.ends_at)}", op)
 
     async def _set_back(self, how: dict[str, object], op: str) -> Done:
         """Give a silence the end and the comment back that it had. One that would have ended by now is expired."""
@@ -150,24 +162,26 @@ class Undo:
             visible=made.visible,
         )
 
-    async def _create(self, how: dict[str, object], op: str) -> Done:
-        old = msgspec.convert(how["silence"], Silence)
-        cluster = self._desk.cluster(old.cluster)
-        now = self._desk.now(cluster)
-        if old.ends <= now:
-            words = f"it would have ended at {clock_words(old.ends_at)}; nothing was done"
-            return Done(message=trusted(words), cluster=cluster.name)
-        silence = msgspec.structs.replace(
-            draft_of(old),
-            created_by=safe(self._desk.user, 200),
-            comment=safe_block(f"{plain_comment(old)} [op={op}]"),
-            starts_at=moment(now - SKEW),
-        )
-        made = await post(self._desk, cluster, silence, op)
-        return created(made, f"silenced again until {clock_words(made.silence.ends_at)}", op)
+    async def _put_back(self, how: dict[str, object], op: str) -> Done:
+        return await put_back(self._desk, how)
 
     async def _restore(self, how: dict[str, object], op: str) -> Done:
         rollback = self._flags.last_rollback(str(how["key"]))
         if rollback is None or rollback.op != how["op"]:
             raise Refused("the flag was rolled back again or restored since")
         return await self._flags.restore_now(str(how["key"]))
+
+
+def _together(entry: Entry, outcomes: Sequence[Outcome]) -> Outcome:
+    """One outcome for a group: how many are undone, and what became of the first that is not."""
+    if len(outcomes) == 1:
+        return outcomes[0]
+    bad = [outcome for outcome in outcomes if outcome.result is not Result.DONE]
+    done = len(outcomes) - len(bad)
+    words = f"undid {done} of {len(outcomes)} {_PLURALS.get(entry.action, entry.action)}"
+    if not bad:
+        return msgspec.structs.replace(outcomes[0], message=safe(words), silence_id="")
+    return msgspec.structs.replace(bad[0], message=safe_block(f"{words}; {bad[0].message}"))
+
+
+_PLURALS = {"ack": "acks", "expire": "expiries"}

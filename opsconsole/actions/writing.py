@@ -191,13 +191,14 @@ def clock_words(at: datetime) -> str:
 
 def _is(found: Silence, silence: Silence, op: str) -> bool:
     """Whether a listed silence is the one that was posted."""
-    return found.op == op if op else found.comment == silence.comment and same(found, silence)
+    return found.op == op if op else same(found, silence)
 
 
 def same(found: Silence, wanted: Silence) -> bool:
-    """Whether a silence stands with these matchers and this end."""
+    """Whether a silence stands with these matchers, this end and this comment."""
     return (
         frozenset(found.matchers) == frozenset(wanted.matchers)
+        and found.comment == wanted.comment
         and abs(found.ends - wanted.ends) < 1.0
         and found.status.state != "expired"
     )
