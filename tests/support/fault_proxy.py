@@ -14,6 +14,7 @@ import asyncio
 import re
 import socket
 import struct
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -124,7 +125,7 @@ class FaultProxy:
 
     async def _serve(self, link: _Link, fault: Fault | None) -> None:
         try:
-            while request := await _message(link.reader):
+            while request := await message(link.reader):
                 if fault is None or not request.startswith(fault.on):
                     await link.pass_on(request)
                     continue
@@ -149,7 +150,7 @@ class FaultProxy:
             await self._stop(link, fault)
         writer.write(request[cut:])
         await writer.drain()
-        answer = await _message(reader)
+        answer = await message(reader)
         self.answered.set()
         cut = fault.after if fault.point is Point.ANSWER else len(answer)
         link.writer.write(answer[:cut])
@@ -218,11 +219,22 @@ class _Link:
             writer.close()
 
 
-async def _message(reader: asyncio.StreamReader) -> bytes:
-    """A whole HTTP message that tells its length; b"" when the other side has left."""
+async def message(reader: asyncio.StreamReader) -> bytes:
+    """A whole HTTP message that tells its length, or that comes in chunks; b"" when the other side has left."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
+        if re.search(rb"(?i)\r\ntransfer-encoding: *chunked", head):
+            return head + b"".join([chunk async for chunk in _chunks(reader)])
         length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
         return head + await reader.readexactly(int(length[1]) if length else 0)
-    except asyncio.IncompleteReadError:
+    except (asyncio.IncompleteReadError, ConnectionError):
         return b""
+
+
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """The chunks of a body, as they are on the wire, the last one included."""
+    size = -1
+    while size:
+        line = await reader.readuntil(b"\r\n")
+        size = int(line.split(b";")[0], 16)
+        yield line + await reader.readexactly(size + 2)

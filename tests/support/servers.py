@@ -129,6 +129,14 @@ class Server:
             process.kill()
             process.wait(STOP_LIMIT)
 
+    def kill(self) -> None:
+        """End the process as a crash would (SIGKILL): what it had only in memory is gone. `start` brings it back
+        on the same port and folder."""
+        process, self._process = self._process, None
+        assert process is not None, "not running"
+        process.kill()
+        process.wait(STOP_LIMIT)
+
     def pause(self) -> None:
         """Stop the process without ending it: it takes connections and answers nothing."""
         assert self._process is not None

@@ -1,0 +1,147 @@
+"""Consoles on a cluster that is being killed: each a user with a journal, that can be started again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from opsconsole.actions.runner import Runner
+from opsconsole.actions.writing import moment
+from opsconsole.clients.alertmanager import AlertmanagerCluster
+from opsconsole.clients.transport import Transport
+from opsconsole.clock import SystemClock
+from opsconsole.config.schema import Endpoint, HttpConfig
+from opsconsole.journal.store import Journal
+from opsconsole.model.alerts import Alert
+from opsconsole.model.journal import Entry, Phase, Result
+from opsconsole.model.matchers import Matcher
+from opsconsole.model.silences import Silence
+from opsconsole.text import safe
+from tests.support.killable import KillableCluster, Step, Trap
+
+HASTE = 0.1
+"""What the pauses between a console's looks are multiplied by: these members gossip within 50 ms."""
+
+
+class WatchedJournal(Journal):
+    """A journal that calls `before_outcome` before each outcome of an action, in the thread that writes it."""
+
+    def __init__(self, path: Path, clock: SystemClock) -> None:
+        super().__init__(path, clock)
+        self.before_outcome: Callable[[], None] | None = None
+
+    def record(
+        self,
+        op: str,
+        phase: Phase,
+        action: str,
+        subject: str,
+        user: str,
+        context: str,
+        result: Result,
+        message: str = "",
+        detail: Mapping[str, object] | None = None,
+    ) -> Entry:
+        if phase is Phase.OUTCOME and self.before_outcome is not None:
+            self.before_outcome()
+        return super().record(op, phase, action, subject, user, context, result, message, detail)
+
+
+class WatchedCluster(AlertmanagerCluster):
+    """A cluster that calls `before_write` before each write."""
+
+    before_write: Callable[[], None] | None = None
+
+    async def post_silence(self, silence: Silence) -> str:
+        if self.before_write is not None:
+            self.before_write()
+        return await super().post_silence(silence)
+
+    async def expire_silence(self, id: str) -> None:
+        if self.before_write is not None:
+            self.before_write()
+        await super().expire_silence(id)
+
+
+class Console:
+    """One user's console. `restart` is a new process on the same journal."""
+
+    def __init__(self, user: str, path: Path, cluster: KillableCluster, *, timeout: float = 10.0) -> None:
+        self.user = user
+        self._path = path
+        self._members = cluster
+        self._timeout = timeout
+        self._open()
+
+    def _open(self) -> None:
+        http = HttpConfig(timeout=self._timeout)
+        self.cluster = WatchedCluster(
+            "main",
+            [Transport(Endpoint(url=url, http=http), clock=SystemClock()) for url in self._members.urls],
+        )
+        self.journal = WatchedJournal(self._path, SystemClock())
+        self.runner = Runner(
+            clusters={"main": self.cluster},
+            flags=None,
+            journal=self.journal,
+            clock=SystemClock(),
+            user=self.user,
+            host="bastion",
+            context="live",
+            read_only=False,
+            refresh=lambda: None,
+            sleep=lambda seconds: asyncio.sleep(seconds * HASTE),
+        )
+
+    def set(self, trap: Trap | None) -> None:
+        """Watch for where the trap springs; None watches no more."""
+        self._members.watch = trap
+        self.cluster.before_write = self.journal.before_outcome = None
+        if trap is not None and trap.step is Step.WRITE:
+            self.cluster.before_write = trap.spring
+        if trap is not None and trap.step is Step.OUTCOME:
+            loop = asyncio.get_running_loop()
+
+            async def spring() -> None:
+                trap.spring()
+
+            # The journal is written in a thread, and connections are cut in the loop.
+            self.journal.before_outcome = lambda: asyncio.run_coroutine_threadsafe(spring(), loop).result(30)
+
+    async def restart(self) -> None:
+        """End this console and start the next one on its journal."""
+        await self.aclose()
+        self._open()
+
+    async def aclose(self) -> None:
+        await self.cluster.aclose()
+        self.journal.close()
+
+    def entries(self) -> list[Entry]:
+        """The whole journal, oldest first."""
+        return list(reversed(self.journal.entries(1_000_000)))
+
+    async def alert(self, name: str) -> Alert:
+        """The alert of that name, as this console sees it."""
+        (found,) = (await self.cluster.alerts((Matcher("alertname", name),))).data
+        return found
+
+    async def silence(self, id: str) -> Silence:
+        """A silence as this console sees it."""
+        found = await self.cluster.silence(id)
+        assert found is not None, f"{self.user} sees no silence {id}"
+        return found
+
+
+def draft(*matchers: Matcher, seconds: float = 3600.0, comment: str = "deploy") -> Silence:
+    """A silence that starts now, for the cluster `main`."""
+    now = SystemClock().now()
+    return Silence(
+        matchers=matchers,
+        starts_at=moment(now),
+        ends_at=moment(now + seconds),
+        created_by=safe(""),
+        comment=safe(comment),
+        cluster="main",
+    )

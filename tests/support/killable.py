@@ -1,0 +1,273 @@
+"""A gossip cluster whose members are killed and come back, behind proxies that tell how far each request is.
+
+    async with KillableCluster(directory) as cluster:
+        trap = Trap(cluster, Step.COMMITTED, victim=0)
+        cluster.watch = trap
+        ... ask cluster.urls: member 0 is killed once it has carried a write out, and its answer never comes ...
+        await cluster.revive(0)
+        await cluster.agreed()
+
+A killed member refuses connections, as it would without a proxy: the proxy stops listening with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import pytest
+
+from opsconsole.model.silences import Silence
+from tests.support.fault_proxy import message
+from tests.support.ledger import Kill
+from tests.support.servers import Alertmanager, AlertmanagerClusterOf, http
+
+LIMIT = 30.0
+"""Seconds for members to agree, or for a member to come back."""
+
+
+class Passage(Enum):
+    """How far a request is: it has come and nothing was passed on, half of it was, its answer is here."""
+
+    ARRIVED = "arrived"
+    HALF = "half passed on"
+    ANSWERED = "answered"
+
+
+class Step(Enum):
+    """Where in an action a member dies. GOSSIPED: as the one before, once the other member has it too."""
+
+    READS = "before the action's reads"
+    WRITE = "after the reads, before the write is sent"
+    FLIGHT = "while the write is in flight"
+    COMMITTED = "after the commit, before the reply"
+    GOSSIPED = "after the commit and its gossip, before the reply"
+    READ_BACK = "after the reply, before the read-back"
+    OUTCOME = "after the read-back, before the outcome is journalled"
+
+
+Watch = Callable[[Passage, bytes], Awaitable[None]]
+
+
+class MemberProxy:
+    """Passes whole requests on to one port, one at a time for each connection, and tells `watch` of each passage.
+    Not listening while it is `down`; it comes back `up` on the same port."""
+
+    def __init__(self, port: int, watch: Watch) -> None:
+        self._upstream = port
+        self._watch = watch
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def up(self) -> None:
+        """Listen; on the port of the last time when there was one."""
+        self._server = await asyncio.start_server(self._client, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def down(self) -> None:
+        """Cut every connection and refuse new ones."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in self._writers:
+            with suppress(OSError):
+                # At once, as the kernel does for a process that died; the transport closes a moment later.
+                writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+            writer.transport.abort()
+
+    async def aclose(self) -> None:
+        self.down()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        server: asyncio.StreamWriter | None = None
+        try:
+            while request := await message(reader):
+                await self._watch(Passage.ARRIVED, request)
+                if server is None:
+                    answers, server = await asyncio.open_connection("127.0.0.1", self._upstream)
+                    self._writers.add(server)
+                if not await self._exchange(request, answers, server, writer):
+                    break
+        except OSError:
+            pass  # one of both is gone
+        finally:
+            for end in (writer, *((server,) if server is not None else ())):
+                self._writers.discard(end)
+                end.close()
+
+    async def _exchange(
+        self,
+        request: bytes,
+        answers: asyncio.StreamReader,
+        server: asyncio.StreamWriter,
+        client: asyncio.StreamWriter,
+    ) -> bool:
+        half = len(request) // 2
+        server.write(request[:half])
+        await server.drain()
+        await self._watch(Passage.HALF, request)
+        server.write(request[half:])
+        await server.drain()
+        answer = await message(answers)
+        if not answer:
+            return False
+        await self._watch(Passage.ANSWERED, request)
+        client.write(answer)
+        await client.drain()
+        return True
+
+
+class KillableCluster:
+    """Real members, each behind a proxy. `urls` are the proxies'; `watch` is told of every request's passages.
+    `kills` are those so far."""
+
+    def __init__(self, directory: Path, size: int = 2) -> None:
+        self.real = AlertmanagerClusterOf(directory, size)
+        self.proxies = tuple(MemberProxy(member.port, self._passing) for member in self.real.members)
+        self.watch: Watch | None = None
+        self.kills: list[Kill] = []
+        self.alive = [False] * size
+        self._alerts: list[object] = []
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return tuple(f"http://127.0.0.1:{proxy.port}" for proxy in self.proxies)
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self.real.start)
+        for number, proxy in enumerate(self.proxies):
+            await proxy.up()
+            self.alive[number] = True
+
+    async def stop(self) -> None:
+        for proxy in self.proxies:
+            await proxy.aclose()
+        for member in self.real.members:
+            member.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def kill(self, number: int) -> None:
+        """SIGKILL a member: its connections are cut and new ones refused. Nothing when it is dead already."""
+        if self.alive[number]:
+            self.real.members[number].kill()
+            self.proxies[number].down()
+            self.alive[number] = False
+            self.kills.append(Kill(time.time(), self.urls[number], last=not any(self.alive)))
+
+    async def revive(self, number: int) -> None:
+        """Start a killed member with the folder and ports it had; it is ready and has its alerts again, as
+        Prometheus would have sent them within a minute."""
+        if not self.alive[number]:
+            member = self.real.members[number]
+            await asyncio.to_thread(member.start)
+            if self._alerts:
+                await asyncio.to_thread(member.post_alerts, self._alerts)
+            await self.proxies[number].up()
+            self.alive[number] = True
+
+    async def fire(self, *alerts: object) -> None:
+        """Post alerts to every living member, and to the others once they are back."""
+        self._alerts.extend(alerts)
+        for member in self.living():
+            await asyncio.to_thread(member.post_alerts, list(alerts))
+
+    def living(self) -> list[Alertmanager]:
+        return [member for member, alive in zip(self.real.members, self.alive, strict=True) if alive]
+
+    async def listed(self) -> list[dict[str, Silence]]:
+        """Every living member's silences by id, expired ones too: asked of itself, not through its proxy."""
+        return await asyncio.gather(*(asyncio.to_thread(silences_of, member) for member in self.living()))
+
+    async def agreed(self) -> dict[str, Silence]:
+        """The silences once all living members list the same. Fails when they never do."""
+        end = asyncio.get_running_loop().time() + LIMIT
+        while True:
+            lists = await self.listed()
+            if all(known == lists[0] for known in lists):
+                return lists[0]
+            if asyncio.get_running_loop().time() > end:
+                pytest.fail(f"the members did not agree within {LIMIT:g} s: {unlike(lists)}")
+            await asyncio.sleep(0.02)
+
+    async def _passing(self, passage: Passage, request: bytes) -> None:
+        if self.watch is not None:
+            await self.watch(passage, request)
+
+
+def silences_of(member: Alertmanager) -> dict[str, Silence]:
+    """One member's silences by id, expired ones too."""
+    found = msgspec.convert(json.loads(http("GET", f"{member.url}/api/v2/silences")), list[Silence])
+    return {silence.id: silence for silence in found}
+
+
+def unlike(lists: Sequence[dict[str, Silence]]) -> str:
+    """In what members' lists differ."""
+    ids = {id for known in lists for id in known}
+    return "; ".join(
+        f"{id}: {[known.get(id) and known[id].ends_at for known in lists]}"
+        for id in sorted(ids)
+        if any(known.get(id) != lists[0].get(id) for known in lists)
+    )
+
+
+class Trap:
+    """Kills one member once, when the action that is watched comes to a step; `sprung` tells whether it has.
+
+    The steps WRITE and OUTCOME are no request's: there the console calls `spring`.
+    """
+
+    def __init__(self, cluster: KillableCluster, step: Step, victim: int) -> None:
+        self._cluster = cluster
+        self.step = step
+        self._victim = victim
+        self._written = False
+        self.sprung = False
+
+    async def __call__(self, passage: Passage, request: bytes) -> None:
+        write = not request.startswith(b"GET ")
+        here = {
+            Step.READS: passage is Passage.ARRIVED and not write,
+            Step.FLIGHT: passage is Passage.HALF and write,
+            Step.COMMITTED: passage is Passage.ANSWERED and write,
+            Step.GOSSIPED: passage is Passage.ANSWERED and write,
+            Step.READ_BACK: passage is Passage.ARRIVED and not write and self._written,
+        }
+        if here.get(self.step, False) and not self.sprung:
+            if self.step is Step.GOSSIPED:
+                with suppress(OSError):
+                    await self._cluster.agreed()
+            self.spring()
+        self._written = self._written or (write and passage is Passage.ANSWERED)
+
+    def spring(self) -> None:
+        if not self.sprung:
+            self.sprung = True
+            self._cluster.kill(self._victim)
