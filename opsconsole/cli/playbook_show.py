@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from opsconsole.lint.document import Alert, alerts_of, read_document
 from opsconsole.model.guard import GuardRule
+from opsconsole.model.matchers import format_matchers
 from opsconsole.model.oncall import SEATS, Duty, OnCall, on_duty
 from opsconsole.model.playbook import Dashboard, Panel, Playbook, Threshold
 from opsconsole.model.runbooks import runbook_for
@@ -29,6 +30,7 @@ def describe(playbook: Playbook, now: float) -> str:
         _on_call(playbook.oncall, duty, now) if playbook.oncall is not None else [],
         _escalation(playbook, duty),
         _guard(playbook),
+        _silences(playbook),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
@@ -198,6 +200,15 @@ def _bound(rule: GuardRule) -> str:
     unit = "" if rule.unit == "none" else f" {rule.unit}"
     bound = f"above {rule.above:g}" if rule.above is not None else f"below {rule.below:g}"
     return f"{bound}{unit}{_for(rule.hold)}"
+
+
+def _silences(playbook: Playbook) -> list[str]:
+    lines = ["Templates of silences"] if playbook.silences else []
+    for template in playbook.silences:
+        lines.append(f"  {template.title} ({template.name}): {format_duration(template.duration)}")
+        lines.append(f"    {safe(format_matchers(template.matchers), 1000)}")
+        lines.append(f"    {template.comment}")
+    return lines
 
 
 def count(number: int, what: str) -> str:

@@ -150,6 +150,19 @@ GUARD: Table = {
     ),
 }
 
+SILENCE: Table = {
+    "name": Key("Unique among the templates, for instance deploy.", _ID, required=True),
+    "title": Key("What it is for, the name if left out.", text()),
+    "duration": Key("How long the silence lasts, from 1m to 30d, 1h if left out.", duration()),
+    "comment": Key("The comment; {{placeholders}} are filled when it is used.", text(), required=True),
+    "matchers": Key(
+        'The matchers, each as amtool reads it; a placeholder in a value, such as instance="{{instance}}", is '
+        "filled with the label of that name or by a person.",
+        many(text(), least=1),
+        required=True,
+    ),
+}
+
 ROOT: Table = {
     "system": Key("The system that this playbook is for: its name in one word.", text(), required=True),
     "title": Key("The name on the screen, the system's if left out.", text()),
@@ -166,6 +179,7 @@ ROOT: Table = {
     "oncall": Key("Who is on call when.", mapping(ONCALL)),
     "escalation": Key("Who is called when, in order of time.", many(mapping(STEP))),
     "guard": Key("When flags are rolled back without a person.", mapping(GUARD)),
+    "silences": Key("Templates of silences.", many(mapping(SILENCE))),
 }
 
 RUNBOOK: Table = {

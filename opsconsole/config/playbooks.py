@@ -19,6 +19,7 @@ from opsconsole.config.playbook_sections import (
     read_probes,
     read_severities,
 )
+from opsconsole.config.playbook_silences import read_silences
 from opsconsole.config.reader import Section, Value, nearest
 from opsconsole.config.runbooks import Shelf, assign, open_shelf
 from opsconsole.errors import ConfigError, Problem, UsageError
@@ -106,6 +107,7 @@ def _playbook(root: Section, path: Path, shelf: Shelf | None) -> Playbook:
         oncall=oncall,
         escalation=read_escalation(root, oncall),
         guard=read_guard(root),
+        silences=read_silences(root),
     )
 
 

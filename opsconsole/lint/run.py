@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from opsconsole.clock import Clock, SystemClock
-from opsconsole.lint import alerts, books, commands, files, servers
+from opsconsole.lint import alerts, books, commands, files, servers, silences
 from opsconsole.lint.finding import WARNING, Finding, Rule, finding
 from opsconsole.lint.folder import Folder
 from opsconsole.lint.tools import Tools, find_tools
@@ -41,6 +41,8 @@ RULES = (
         books.reviewed,
     ),
     Rule("link", "Relative links lead somewhere.", books.dead_links),
+    Rule("silence-unknown", "Templates of silences name alerts and jobs that are there.", silences.unknown),
+    Rule("silence-long", "No template of a silence lasts longer than a day.", silences.long),
     Rule("shell-syntax", "bash can read every command.", commands.syntax),
     Rule("shell-label", "No text of a label becomes part of a command.", commands.splices),
     Rule("shell-changes", "A command that changes something is marked.", commands.unmarked),

@@ -83,7 +83,8 @@ def compile_regex(pattern: str) -> Pattern:
     try:
         found = cast("Pattern", re2.compile(f"^(?:{pattern})$", options))
     except (re2.error, UnicodeError) as error:
-        reason = error
+        said = error.args[0] if error.args else ""
+        reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else error
     else:
         # What the RE2 of C++ takes and the one of Go does not.
         if any(m[1] == "C" for m in _ESCAPED.finditer(pattern)):

@@ -10,6 +10,7 @@ import msgspec
 from opsconsole.model.guard import Guard
 from opsconsole.model.oncall import EscalationStep, OnCall
 from opsconsole.model.runbook import Runbook
+from opsconsole.model.silence_templates import SilenceTemplate
 from opsconsole.model.verdicts import Level
 from opsconsole.text import SafeText, trusted
 
@@ -142,6 +143,7 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     oncall: OnCall | None = None
     escalation: tuple[EscalationStep, ...] = ()
     guard: Guard | None = None
+    silences: tuple[SilenceTemplate, ...] = ()
 
     def panel(self, panel_id: str) -> Panel | None:
         """The panel with this id, or None."""

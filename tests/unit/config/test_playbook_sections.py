@@ -44,6 +44,8 @@ guard:
   rules:
     - {id: errors, title: Error ratio, expr: 'a / b', above: 0.05, for: 30s, unit: ratio}
     - {id: hits, expr: c, below: 1}
+silences:
+  - {name: deploy, title: A deploy, duration: 20m, comment: deploying, matchers: ['job="shop"']}
 """
 
 

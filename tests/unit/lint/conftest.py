@@ -22,6 +22,14 @@ guard:
   never: [maintenance]
   rules:
     - {id: errors, expr: 'sum(rate(errors_total{job="shop"}[5m]))', above: 1}
+silences:
+  - name: deploy
+    duration: 20m
+    comment: deploying {{version}}
+    matchers:
+      - job="shop"
+      - alertname=~"InstanceDown|SlowAnswers"
+      - instance="{{instance}}"
 """
 
 RUNBOOK = """\

@@ -66,6 +66,11 @@ FAULTS = [
     (SLOW, "(../README.md)", "(../READ.md)", "link", SLOW, "READ.md", "there is no such file"),
     (SLOW, "#response-steps", "#response-step", "link", SLOW, "#response-step", "there is no such heading"),
     ("README.md", "(#shop)", "(#shops)", "link", "README.md", "#shops", "there is no such heading"),
+    # templates of silences
+    (P, "- job=\"shop\"", "- job=\"shops\"", "silence-unknown", P, "shops", "the template deploy: job=\"shops\" matches no job of this playbook"),
+    (P, "InstanceDown|SlowAnswers", "InstanceDowns|Slow", "silence-unknown", P, "InstanceDowns", "matches no alert of rules.yaml"),
+    (P, "alertname=~\"InstanceDown|SlowAnswers\"", "alertname!=\"SlowAnswer\"", "silence-unknown", P, "SlowAnswer\"", "matches no alert of rules.yaml"),
+    (P, "duration: 20m", "duration: 25h", "silence-long", P, "25h", "the template deploy lasts longer than a day"),
     # commands
     (SLOW, PODS, "if true; then\n  ls\nfi fi", "shell-syntax", SLOW, "fi fi", "syntax error near unexpected token `fi'"),
     (SLOW, PODS, "ls\necho 'open", "shell-syntax", SLOW, "echo 'open", "unexpected EOF"),
@@ -94,7 +99,7 @@ def test_a_planted_fault_is_found_and_nothing_else(
     assert (found.rule, found.file) == (rule, str(shop.folder / file))
     assert found.line == shop.line(file, marker)
     assert message in found.message
-    assert found.severity == ("warning" if rule == "alert-graph" else "error")
+    assert found.severity == ("warning" if rule in ("alert-graph", "silence-long") else "error")
     assert str(found).startswith(f"{shop.folder / file}:{found.line}: {rule}: ")
 
 
