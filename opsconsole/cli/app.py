@@ -31,6 +31,7 @@ _COMMANDS = {
     "flags": "listing",
     "ack": "ack",
     "demo": "demo_command",
+    "drill": "drill",
 }
 """Command -> the module of this package that has a function of its name."""
 
