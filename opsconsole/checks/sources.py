@@ -8,6 +8,7 @@ from typing import Any
 from opsconsole.checks.base import Check
 from opsconsole.model.reading import Reading
 from opsconsole.model.verdicts import Level, Verdict
+from opsconsole.state.members import troubles
 from opsconsole.state.snapshot import ClusterReading, Snapshot
 from opsconsole.text import SafeText, safe, trusted
 
@@ -92,20 +93,18 @@ def _cluster(cluster: ClusterReading, now: float) -> Verdict:
     for reading in (cluster.alerts, cluster.silences):
         if not reading.known(now):
             return unknown(id, title, reading, now)
-    down = [m for m in cluster.members if not m.status.known(now)]
-    if down:
+    found = troubles(cluster, now)
+    if found:
+        down = sum(not m.status.known(now) for m in cluster.members)
+        reason = f"{down} of {len(cluster.members)} members unknown" if down else found[0].words
         return Verdict(
             id=id,
             title=title,
             level=Level.WARNING,
-            reason=trusted(f"{len(down)} of {len(cluster.members)} members unknown"),
-            evidence=tuple(trusted(f"{m.url}: {m.status.why(now)}") for m in down),
-            hint=trusted("alerts and silences are read from the members that answer"),
+            reason=safe(reason),
+            evidence=tuple(trouble.words for trouble in found),
+            hint=trusted("alerts and silences are read from the members that answer, and merged"),
         )
-    unsettled = [m for m in cluster.members if m.status.data and m.status.data.cluster_status == "settling"]
-    if unsettled:
-        reason = trusted(f"{unsettled[0].url} is still settling")
-        return Verdict(id=id, title=title, level=Level.WARNING, reason=reason)
     members = trusted(f"{len(cluster.members)} of {len(cluster.members)} members") if cluster.members else ""
     return Verdict(id=id, title=title, level=Level.OK, reason=trusted(f"answers {members}".rstrip()))
 
@@ -140,7 +139,7 @@ CHECKS = (
         group="sources",
         title=trusted("Alertmanager answers"),
         explains="Each Alertmanager cluster lists its alerts and silences (else UNKNOWN), and all of its members "
-        "answer and have settled (else WARNING).",
+        "answer, have settled, hold the same silences and agree with this clock (else WARNING).",
         needs=frozenset({"alerts", "silences", "members"}),
         run=check_clusters,
     ),

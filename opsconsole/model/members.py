@@ -94,14 +94,14 @@ def _unlike(version: Silence | None, newest: Silence, url: SafeText, has: SafeTe
         return trusted("")
     subject = format_matchers(newest.matchers)
     if version is None:
-        return trusted("") if newest.ends <= now else safe(f"({subject}) is missing on {url}", 400)
+        return trusted("") if newest.ends <= now else safe(f"{subject} is missing on {url}", 400)
     if newest.ends <= now and version.ends <= now:
         return trusted("")
     if abs(version.ends - newest.ends) >= 1.0:
         ends = f"ends {_clock(version)} on {url}, {_clock(newest)} on {has}"
-        return safe(f"({subject}) {ends}", 400)
+        return safe(f"{subject} {ends}", 400)
     if frozenset(version.matchers) != frozenset(newest.matchers):
-        return safe(f"({subject}) on {has} is ({format_matchers(version.matchers)}) on {url}", 400)
+        return safe(f"{subject} on {has} is {format_matchers(version.matchers)} on {url}", 400)
     return trusted("")
 
 

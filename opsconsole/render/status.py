@@ -28,7 +28,7 @@ Piece = tuple[str, Style | None]
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One source: whether its data may be believed, how old it is in seconds (None: there never was any),
     `note` in words when it is not known (`stale 48s`, `failed 48s`, `waiting`, `partial`), `why` one line
-    more, and `members` such as `2/2`."""
+    more, `members` such as `2/2`, and `wrong` what is wrong with those although the data is known (`1 down`)."""
 
     name: SafeText
     known: bool
@@ -36,6 +36,7 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     note: SafeText = NOTHING
     why: SafeText = NOTHING
     members: SafeText = NOTHING
+    wrong: SafeText = NOTHING
 
 
 class StatusInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,11 +65,17 @@ class Mode(msgspec.Struct, frozen=True, kw_only=True):
     count: int | None = None
 
 
-def source_status(name: SafeText, reading: Reading[Any], now: float, members: SafeText = NOTHING) -> SourceStatus:
+def source_status(
+    name: SafeText,
+    reading: Reading[Any],
+    now: float,
+    members: SafeText = NOTHING,
+    wrong: SafeText = NOTHING,
+) -> SourceStatus:
     """What the status line says of a reading."""
     age = reading.age(now)
     if reading.known(now):
-        return SourceStatus(name=name, known=True, age=age, members=members)
+        return SourceStatus(name=name, known=True, age=age, members=members, wrong=wrong)
     freshness = reading.freshness(now)
     if freshness is Freshness.WAITING:
         note = "waiting"
@@ -131,17 +138,21 @@ def _groups(status: StatusInput, stage: int, theme: Theme, glyphs: Glyphs) -> li
 
 
 def _sources(sources: Sequence[SourceStatus], stage: int, theme: Theme, glyphs: Glyphs) -> list[list[Piece]]:
-    good = [s for s in sources if s.known]
+    good = [s for s in sources if s.known and not s.wrong]
     groups: list[list[Piece]] = []
     if stage >= 3 and good:
         word = "source" if len(good) == 1 else "sources"
         groups.append([(f"{len(good)} {word} ", theme["dim"]), (glyphs.ok, theme["ok"])])
     for source in sources:
-        if source.known and stage >= 3:
+        if source in good and stage >= 3:
             continue
-        group: list[Piece] = [(f"{source.name} ", theme["dim" if source.known else "strong"])]
-        if source.known:
+        group: list[Piece] = [(f"{source.name} ", theme["dim" if source in good else "strong"])]
+        if source in good:
             group.append((glyphs.ok, theme["ok"]))
+        elif source.known:
+            # On a narrow screen the first thing that is wrong: the Status screen names all.
+            wrong = source.wrong if stage < 3 else source.wrong.split(", ")[0]
+            group.append((f"{glyphs.warning} {wrong}", theme["warning"]))
         else:
             note = f" {source.note}" if source.note else ""
             group.append((f"{glyphs.unknown}{note}", theme["unknown"]))

@@ -16,16 +16,17 @@ from opsconsole.model.acks import THIS_CONSOLE
 from opsconsole.model.alerts import Alert
 from opsconsole.model.flags import FlagChange
 from opsconsole.model.journal import Entry
+from opsconsole.model.members import differences
 from opsconsole.model.panels import PanelData
 from opsconsole.model.reading import Failure, Freshness, Reading
-from opsconsole.model.rules import MemberStatus
 from opsconsole.state.failures import failure_of, limit_of, place_of
+from opsconsole.state.members import silent, told
 from opsconsole.state.muted import mark_muted, may_mute
 from opsconsole.state.panel_polls import PanelPolls
 from opsconsole.state.rows import rows_of
-from opsconsole.state.snapshot import ClusterReading, MemberReading, Snapshot
+from opsconsole.state.snapshot import ClusterReading, Snapshot
 from opsconsole.state.trash import Trash
-from opsconsole.text import safe, trusted
+from opsconsole.text import trusted
 
 T = TypeVar("T")
 
@@ -233,19 +234,10 @@ class Polls:
         for cluster in tuple(self._sources.clusters.values()):
             asked = self._clock.now()
             replies = await cluster.statuses()
-            known = {m.url: m.status for c in self.snapshot.clusters for m in c.members if c.name == cluster.name}
-            members = []
-            for reply in replies:
-                url = safe(reply.url)
-                old = known.get(url) or Reading[MemberStatus](limit=limit_of(self._refresh * SLOW))
-                if reply.error is not None:
-                    failed.append(reply.error)
-                    status = old.failed(failure_of(reply.error), self._clock.now())
-                else:
-                    assert reply.status is not None
-                    status = old.good(reply.status, asked)
-                members.append(MemberReading(url=url, status=status))
-            self._set_cluster(cluster.name, members=tuple(members))
+            failed += [reply.error for reply in replies if reply.error is not None]
+            limit = limit_of(self._refresh * SLOW)
+            members = told(self._cluster(cluster.name), replies, asked, self._clock.now(), limit)
+            self._set_cluster(cluster.name, members=members, skew=cluster.skew)
         if failed:
             raise failed[0]
 
@@ -284,19 +276,26 @@ class Polls:
             old = self._cluster_reading(cluster.name, field)
             self._set_cluster(cluster.name, **{field: old.failed(failure_of(error), self._clock.now())})
             return error
-        data = getattr(reply, "data")  # noqa: B009  both kinds of reply have it
+        assert isinstance(reply, ClusterReply)
         old = self._cluster_reading(cluster.name, field)
-        self._set_cluster(cluster.name, **{field: old.good(data, asked)})
+        more: dict[str, object] = {"skew": cluster.skew}
+        if field == "silences":
+            more["differences"] = differences(reply.members, asked + cluster.skew)
+        if reply.failures:
+            more["members"] = silent(self._cluster(cluster.name), reply.failures, self._clock.now())
+        self._set_cluster(cluster.name, **{field: old.good(reply.data, asked)}, **more)
         return None
 
+    def _cluster(self, name: str) -> ClusterReading:
+        return next(c for c in self.snapshot.clusters if c.name == name)
+
     def _cluster_reading(self, name: str, field: str) -> Reading[object]:
-        found = next(c for c in self.snapshot.clusters if c.name == name)
-        reading: Reading[object] = getattr(found, field)
+        reading: Reading[object] = getattr(self._cluster(name), field)
         return reading
 
     async def _alerts_of(self, cluster: AlertmanagerCluster) -> ClusterReply[tuple[Alert, ...]]:
         reply = await cluster.alerts()
-        members = next(c.members for c in self.snapshot.clusters if c.name == cluster.name)
+        members = self._cluster(cluster.name).members
         if not may_mute(m.status.data for m in members if m.status.data is not None):
             return reply
         groups = await cluster.groups()

@@ -11,29 +11,38 @@ from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.alerts import Alert
 from opsconsole.model.flags import FlagChange, FlagSet
 from opsconsole.model.journal import Entry
+from opsconsole.model.members import Difference
 from opsconsole.model.panels import PanelData
 from opsconsole.model.playbook import Playbook
 from opsconsole.model.reading import Reading
 from opsconsole.model.rules import BuildInfo, MemberStatus, RuleGroup, Target
 from opsconsole.model.severity import Severity
 from opsconsole.model.silences import Silence
-from opsconsole.text import SafeText, trusted
+from opsconsole.text import SafeText, safe, trusted
 
 
 class MemberReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One member of an Alertmanager cluster."""
+    """One member of an Alertmanager cluster. `skew` is how many seconds its clock is ahead of ours, None when
+    that is not known."""
 
     url: SafeText
     status: Reading[MemberStatus]
+    skew: float | None = None
 
 
 class ClusterReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One Alertmanager cluster: its merged alerts and silences, and each member by itself."""
+    """One Alertmanager cluster: its merged alerts and silences, and each member by itself.
+
+    `differences` are the silences that a member has not as the others have them, as of the last answer for
+    silences. `skew` is how many seconds the clock that silences are written by is ahead of ours.
+    """
 
     name: str
     alerts: Reading[tuple[Alert, ...]]
     silences: Reading[tuple[Silence, ...]]
     members: tuple[MemberReading, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    skew: float = 0.0
 
 
 class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +100,19 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     def silences(self) -> dict[str, Silence]:
         """The last known silences of all clusters by id."""
         return {s.id: s for cluster in self.clusters for s in cluster.silences.data or ()}
+
+    def now_at(self, cluster: str) -> float:
+        """`now` on the clock of the cluster of that name: for times that it gave, and for those that it is to
+        be given."""
+        return self.now + self.skew_of(cluster)
+
+    def skew_of(self, cluster: str) -> float:
+        """Seconds that the clock of the cluster of that name is ahead; 0 when that is not known."""
+        return next((c.skew for c in self.clusters if c.name == cluster), 0.0)
+
+    def place(self, cluster: str) -> SafeText:
+        """` in cluster NAME` when there are several, else ""."""
+        return safe(f" in cluster {safe(cluster, 40)}" if cluster and len(self.clusters) > 1 else "")
 
     def response(self, alertname: str, severity: str) -> float | None:
         """Seconds to the first response: the first playbook that knows the alert, else any by severity."""

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from opsconsole.actions.registry import Focus, Scope, why_not
 from opsconsole.render.status import Mode, SourceStatus, StatusInput, mode_line, source_status, status_line
+from opsconsole.state.members import badge, troubles
 from opsconsole.state.snapshot import ClusterReading, Snapshot
 from opsconsole.text import safe, trusted
 from opsconsole.ui.bindings import footer_actions, key_name
@@ -82,12 +83,13 @@ def alert_sources(snapshot: Snapshot) -> tuple[SourceStatus, ...]:
 
 
 def cluster_status(cluster: ClusterReading, snapshot: Snapshot) -> SourceStatus:
-    """One Alertmanager cluster, by its alerts; `2/2` when it has several members."""
+    """One Alertmanager cluster, by its alerts; `2/2` when it has several members, and what is wrong with them."""
     name = trusted("AM" if len(snapshot.clusters) == 1 else f"AM {safe(cluster.name, 20)}")
     up = sum(member.status.known(snapshot.now) for member in cluster.members)
     members = trusted(f"{up}/{len(cluster.members)}" if len(cluster.members) > 1 else "")
     reading = cluster.alerts if not cluster.alerts.known(snapshot.now) else cluster.silences
-    return source_status(name, reading, snapshot.now, members)
+    wrong = badge(troubles(cluster, snapshot.now))
+    return source_status(name, reading, snapshot.now, members, wrong)
 
 
 def _modes(snapshot: Snapshot) -> list[Mode]:

@@ -286,7 +286,7 @@ class TestClusterOfTwo:
             await calm(console)
             await console.see("AM ✔ 2/2")
             await backends.members[1].stop()
-            await console.see("AM ✔ 1/2")
+            await console.see("AM ● 1 down 1/2")
             await console.mode("alerts")
             await console.see("No alerts firing.")
             await console.mode("status")

@@ -22,11 +22,14 @@ class AckDialog(PromptDialog):
     def __init__(self, services: Services, rows: Sequence[AlertRow], *, user: str, reason: str) -> None:
         count = len(rows)
         what = "this alert" if count == 1 else f"these {count} alerts"
-        extender = services.engine.snapshot.extender
+        snapshot = services.engine.snapshot
+        extender = snapshot.extender
+        places = dict.fromkeys(snapshot.place(row.alert.cluster) for row in rows)
+        where = ",".join(places)
         keeps = "" if extender == "nobody" else f", extended by {extender} while it fires"
         lines = [
             *alert_lines(services, [row.alert for row in rows]),
-            Text(f"Silences exactly {what} for 15m as {user}{keeps}.", style=services.theme["dim"]),
+            Text(f"Silences exactly {what}{where} for 15m as {user}{keeps}.", style=services.theme["dim"]),
         ]
         title = "Acknowledge" if count == 1 else f"Acknowledge {count} alerts"
         super().__init__(

@@ -122,7 +122,7 @@ class SilenceForm(Dialog[Silence]):
             return
         cluster = next((c for c in self._snapshot.clusters if c.name == self._cluster), None)
         known = len(cluster.alerts.data or ()) if cluster is not None else 0
-        reasons = doubts(draft, self._hidden, known, self.services.clock.now())
+        reasons = doubts(draft, self._hidden, known, self._now)
         if reasons:
             dialog = ConfirmDialog(
                 self.services, "Silence all the same?", [*reasons, "", *map(str, draft.matchers)]
@@ -152,7 +152,7 @@ class SilenceForm(Dialog[Silence]):
             form,
             cluster=self._cluster,
             user=self._snapshot.context.user,
-            now=self.services.clock.now(),
+            now=self._now,
             zone=self.services.zone,
         )
 
@@ -175,12 +175,17 @@ class SilenceForm(Dialog[Silence]):
         self._say("#amtool", f"as amtool: {amtool_line(draft, self._url())}")
 
     def _ends(self, until: str) -> str:
-        now = self.services.clock.now()
+        now = self._now
         try:
             at = parse_until(until, now, self.services.zone)
         except UsageError as error:
             return f"  {error.message}; {error.hint}" if error.hint else f"  {error.message}"
         return f"  until {exact(at, self.services.zone, now)}"
+
+    @property
+    def _now(self) -> float:
+        """By the clock that the silence will end by."""
+        return self.services.clock.now() + self._snapshot.skew_of(self._cluster)
 
     def _url(self) -> str:
         cluster = next((c for c in self._snapshot.clusters if c.name == self._cluster), None)

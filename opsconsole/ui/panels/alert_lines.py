@@ -46,7 +46,7 @@ def draw_alert(
     return alert_row(
         row,
         width=width,
-        now=snapshot.now,
+        now=snapshot.now_at(row.alert.cluster),
         glyphs=services.glyphs,
         theme=services.theme,
         distinguishing=what_distinguishes(snapshot, row.alert),

@@ -151,7 +151,7 @@ class DetailPanel(Vertical):
             head += detail_header(
                 row,
                 width=width,
-                now=snapshot.now,
+                now=snapshot.now_at(row.alert.cluster),
                 tz=self.services.zone,
                 distinguishing=what_distinguishes(snapshot, row.alert),
                 theme=theme,

@@ -92,7 +92,7 @@ class LabelsTab(FactsTab):
             "generator": str(alert.generator_url) or "not known",
             "fingerprint": safe(alert.fingerprint, 40),
             "cluster": safe(alert.cluster, 60) or "(pending in Prometheus only)",
-            "updated": exact(alert.updated_at.timestamp(), self.services.zone, snapshot.now),
+            "updated": exact(alert.updated_at.timestamp(), self.services.zone, snapshot.now_at(alert.cluster)),
         }
         for name, value in about.items():
             lines += self.prose(f"{name}: {value}", width, "dim")
@@ -124,9 +124,9 @@ class SilencesTab(FactsTab):
         return lines or [self.line("Nothing silences, inhibits or mutes this alert.", width, "dim")]
 
     def _silence(self, silence: Silence, alert: Alert, snapshot: Snapshot, width: int) -> list[Text]:
-        services = self.services
-        row = silence_row(silence, width=width, now=snapshot.now, theme=services.theme, glyphs=services.glyphs)
-        ends = exact(silence.ends, services.zone, snapshot.now)
+        services, now = self.services, snapshot.now_at(silence.cluster)
+        row = silence_row(silence, width=width, now=now, theme=services.theme, glyphs=services.glyphs)
+        ends = exact(silence.ends, services.zone, now)
         text = f"by {silence.owner} until {ends}: {safe(silence.reason, 2000)}"
         told = "" if silence.id in alert.status.silenced_by else "  (matches; Alertmanager does not apply it yet)"
         matchers = safe(", ".join(str(m) for m in silence.matchers), 600)

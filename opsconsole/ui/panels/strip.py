@@ -97,7 +97,7 @@ class FiringStrip(Lines):
         return firing_row(
             row,
             width=width,
-            now=snapshot.now,
+            now=snapshot.now_at(alert.cluster),
             glyphs=self._services.glyphs,
             theme=self._services.theme,
             distinguishing=distinguishing(alert, snapshot.shared.get(name, frozenset()), order),

@@ -144,7 +144,7 @@ class AlertActions(ConsoleScreen):
 
     async def _expire(self, silence: Silence) -> None:
         lines = silence_lines(self, silence)
-        title = "Expire the ack" if silence.is_ack else "Expire the silence"
+        title = f"Expire the {'ack' if silence.is_ack else 'silence'}{self.snapshot.place(silence.cluster)}"
         if await self.app.push_screen_wait(ConfirmDialog(self.services, title, lines, verb="expire it now")):
             await self._do("expire", self.services.runner.expire, silence)
 
@@ -228,7 +228,7 @@ def find_row(rows: Sequence[AlertRow], key: str) -> AlertRow | None:
 
 def silence_lines(screen: ConsoleScreen, silence: Silence) -> list[str | Text]:
     """A silence in words, for a dialog."""
-    services, now = screen.services, screen.snapshot.now
+    services, now = screen.services, screen.snapshot.now_at(silence.cluster)
     theme = services.theme
     return [
         Text(safe(", ".join(str(m) for m in silence.matchers), 2000), style=theme["strong"]),

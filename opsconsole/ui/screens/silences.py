@@ -69,7 +69,7 @@ class SilencesScreen(ListScreen):
             return silence_row(
                 silence,
                 width=width,
-                now=now,
+                now=snapshot.now_at(silence.cluster),
                 affected=count if known.get(silence.cluster) else None,
                 selected=here,
                 theme=self.services.theme,
@@ -163,9 +163,10 @@ class SilencesScreen(ListScreen):
         lines = [
             safe(format_matchers(silence.matchers), 600),
             f"by {silence.owner}: {safe(silence.reason, 400)}",
-            f"{back}. It would end in {left(silence.ends - self.snapshot.now)}.",
+            f"{back}. It would end in {left(silence.ends - self.snapshot.now_at(silence.cluster))}.",
         ]
-        dialog = ConfirmDialog(self.services, "Expire this silence", lines, verb="expire it")
+        title = f"Expire this silence{self.snapshot.place(silence.cluster)}"
+        dialog = ConfirmDialog(self.services, title, lines, verb="expire it")
         if await self.app.push_screen_wait(dialog):
             self.console_app.report(await self.services.runner.expire(silence))
 
@@ -203,7 +204,7 @@ class SilencesScreen(ListScreen):
         return [empty_line(calm(sources), width=width, what=what, theme=theme, glyphs=glyphs)]
 
     def _detail(self, silence: Silence) -> list[Text]:
-        now, zone = self.snapshot.now, self.services.zone
+        now, zone = self.snapshot.now_at(silence.cluster), self.services.zone
         starts = silence.starts_at.timestamp()
         begun = f"{exact(starts, zone, now)}, {ago(now - starts)} ago" if starts <= now else ""
         ends = f"{exact(silence.ends, zone, now)}, {self._until(silence, now)}"

@@ -17,6 +17,7 @@ from opsconsole.render.records import target_row, verdict_row
 from opsconsole.render.row import Row, fit, width_of, wrapped
 from opsconsole.render.theme import Theme
 from opsconsole.render.times import ago, exact
+from opsconsole.state.members import troubles
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import SafeText, safe, safe_block, trusted
 
@@ -191,7 +192,23 @@ def _members(snapshot: Snapshot, drawing: Drawing) -> list[StatusRow]:
             if status is not None:
                 note += f"  {status.cluster_status}, {status.peers} peers, version {status.version}"
             found.append(Source(name=member.url, reading=member.status, note=safe(note, 120)))
-    return _sources(found, drawing)
+    return [*_sources(found, drawing), *_wrong(snapshot, drawing)]
+
+
+def _wrong(snapshot: Snapshot, drawing: Drawing) -> list[StatusRow]:
+    """What is wrong with members that answer; why one does not stands with the member."""
+    rows: list[StatusRow] = []
+    several = len(snapshot.clusters) > 1
+    for cluster in snapshot.clusters:
+        for trouble in troubles(cluster, drawing.now):
+            if trouble.silent:
+                continue
+            words = safe(f"{f'{cluster.name}: ' if several else ''}{trouble.words}", 600)
+            for index, part in enumerate(wrapped(words, max(10, drawing.width - 4), 3, drawing.glyphs)):
+                start = (f"{drawing.glyphs.warning} ", "warning") if not index else ("  ", "plain")
+                key = f"wrong.{cluster.name}.{words}.{index}"
+                rows.append(StatusRow(key=key, line=_line([start, (part, "plain")], drawing), text=words))
+    return rows
 
 
 def _checks(verdicts: Sequence[Verdict], drawing: Drawing) -> list[StatusRow]:
