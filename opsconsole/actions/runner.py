@@ -21,6 +21,7 @@ from opsconsole.model.alerts import Alert
 from opsconsole.model.flags import FlagChange, FlagSet, RollbackPlan
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
 from opsconsole.model.matchers import Matchers
+from opsconsole.model.radius import Radius, radius_of
 from opsconsole.model.runbook import Command
 from opsconsole.model.silence_changes import successor
 from opsconsole.model.silences import Silence
@@ -116,10 +117,11 @@ class Runner:
         """What took the place of a silence whose matchers someone edited. Raises as `read`."""
         return successor(ended, (await self._desk.cluster(ended.cluster).silences()).data)
 
-    async def preview(self, cluster: str, matchers: Matchers) -> tuple[Alert, ...]:
+    async def preview(self, cluster: str, matchers: Matchers) -> Radius:
         """The alerts that these matchers hide now, asked of Alertmanager. Raises SourceError, or Refused for
         a cluster that is not there."""
-        return (await self._desk.cluster(cluster).alerts(matchers)).data
+        reply = await self._desk.cluster(cluster).alerts(matchers)
+        return radius_of(reply.data, reply.failures)
 
     async def plan_rollback(self, key: str) -> RollbackPlan:
         """What rolling a flag back would do. Raises FlagError or ActionError."""

@@ -10,7 +10,7 @@ from opsconsole.actions.base import Cluster, Desk, Done, as_data
 from opsconsole.actions.writing import Written, clock_words, expire_now, moment, post, subject_of
 from opsconsole.errors import Refused, UsageError
 from opsconsole.model.journal import Outcome
-from opsconsole.model.matchers import matches_everything
+from opsconsole.model.radius import refuse_everything
 from opsconsole.model.silences import Silence, SilenceStatus
 from opsconsole.text import safe, safe_block
 
@@ -121,14 +121,9 @@ def check(draft: Silence, now: float) -> None:
     if not plain_comment(draft).strip():
         raise Refused("a silence needs a comment", hint="say why, for whoever reads it next")
     try:
-        everything = matches_everything(draft.matchers)
+        refuse_everything(draft.matchers)
     except UsageError as error:
         raise Refused(error.message, hint=error.hint) from error
-    if not draft.matchers or everything:
-        raise Refused(
-            "these matchers match every alert there is; Alertmanager does not allow that",
-            hint="give at least one matcher that does not match an empty value",
-        )
     if draft.ends <= now:
         raise Refused("the silence would already have ended", hint="give an end in the future")
     if draft.starts_at.timestamp() >= draft.ends:

@@ -11,13 +11,14 @@ import typer
 from opsconsole.cli.acting import Acting, ClusterOption, YesOption, report, tell
 from opsconsole.cli.options import connected
 from opsconsole.cli.silence_preview import confirm, counted, described
-from opsconsole.cli.silence_words import matchers_of, refuse_everything
+from opsconsole.cli.silence_words import matchers_of
 from opsconsole.cli.tables import write_text
 from opsconsole.config.discover import Options
 from opsconsole.errors import Refused, UsageError
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Result
 from opsconsole.model.matchers import Matchers
+from opsconsole.model.radius import refuse_everything
 from opsconsole.text import safe
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")

@@ -11,7 +11,7 @@ import typer
 from opsconsole.cli.acting import Acting, ClusterOption, YesOption, report, tell
 from opsconsole.cli.options import connected
 from opsconsole.cli.silence_preview import approve, confirm, counted, preview
-from opsconsole.cli.silence_words import add_commands, expire_commands, matchers_of, refuse_everything
+from opsconsole.cli.silence_words import add_commands, expire_commands, matchers_of
 from opsconsole.cli.tables import CELL, write_json, write_silences, write_text
 from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.config.discover import Options
@@ -19,6 +19,7 @@ from opsconsole.errors import Refused, SourceError, UsageError
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Outcome, Result
 from opsconsole.model.matchers import Matchers, format_matchers
+from opsconsole.model.radius import refuse_everything
 from opsconsole.model.silences import Silence
 from opsconsole.render.times import format_duration, parse_duration
 from opsconsole.text import SafeText, safe, safe_block

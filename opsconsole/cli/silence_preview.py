@@ -11,10 +11,10 @@ from opsconsole.cli.acting import tell
 from opsconsole.cli.finish import Finished
 from opsconsole.errors import ExitCode, Refused, UsageError
 from opsconsole.model.alerts import Alert
+from opsconsole.model.radius import Limits
 from opsconsole.model.severity import Severity
 from opsconsole.render.times import format_duration
 from opsconsole.text import SafeText, safe, safe_block
-from opsconsole.ui.dialogs.silence_draft import LONG
 
 _NAMED = 20
 """Criticals that are named one by one."""
@@ -58,7 +58,7 @@ def approve(hidden: Sequence[Alert], again: Callable[[], Sequence[Alert]], secon
             )
         critical = any(alert.severity is Severity.CRITICAL for alert in hidden)
         why = "a critical is among them" if critical else ""
-        if seconds > LONG:
+        if seconds > Limits().max_duration:
             why = "; ".join(filter(None, (why, f"it lasts {format_duration(seconds)}")))
         if why:
             confirm(f"Silence them? {why}. Type the number of alerts: ", (str(len(hidden)),))

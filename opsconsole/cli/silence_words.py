@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from opsconsole.errors import UsageError
-from opsconsole.model.matchers import Matcher, Matchers, matches_everything, parse_matcher, parse_matchers
+from opsconsole.model.matchers import Matcher, Matchers, parse_matcher, parse_matchers
 from opsconsole.model.silences import Silence
 from opsconsole.text import SafeText, is_safe, safe, trusted
 from opsconsole.ui.dialogs.silence_draft import typable
@@ -47,21 +47,6 @@ def _read(text: str) -> Matchers:
             hint=f'{_HINT}; if one is meant, quote its value: {safe(matcher.name, 40)}="…"',
         )
     return (matcher,)
-
-
-def refuse_everything(matchers: Matchers) -> None:
-    """Raise UsageError when nothing that has a value in the labels named is left out."""
-    if not matchers or matches_everything(matchers) or all(_wide(m) for m in matchers):
-        raise UsageError(
-            "these matchers match every alert there is",
-            hint='name at least one value, such as alertname="HighLatency"',
-        )
-
-
-def _wide(matcher: Matcher) -> bool:
-    if matcher.is_regex and matcher.is_equal:
-        return matcher.value in {".*", ".+", ""}
-    return not matcher.is_equal
 
 
 def add_commands(draft: Silence, url: str) -> SafeText:

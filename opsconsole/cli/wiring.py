@@ -64,6 +64,7 @@ def context_info(context: Context, demo: str = "", user: str = "") -> ContextInf
         read_only=context.read_only,
         demo=trusted(demo),
         acks=context.acks,
+        limits=context.limits,
     )
 
 

@@ -11,6 +11,7 @@ from opsconsole.config.paths import ETC, config_files, home_of
 from opsconsole.config.reader import Section, Value, expand, nearest
 from opsconsole.config.schema import ClusterConfig, Config, Context, Endpoint, FlagsConfig, HttpConfig
 from opsconsole.model.acks import AckPolicy
+from opsconsole.model.radius import Limits
 from opsconsole.text import safe
 
 SHORTEST_ACK = 120.0
@@ -86,12 +87,16 @@ def _config(root: Section, path: Path, home: Path) -> Config:
 
 def _context(name: str, section: Section, places: Places) -> Context:
     understood = section.only(
-        {"environment", "read_only", "playbooks", "prometheus", "alertmanager", "flags", "author", "acks"}
+        {
+            *("environment", "read_only", "playbooks", "author", "acks", "silences"),
+            *("prometheus", "alertmanager", "flags"),
+        }
     )
     prometheus = section.section("prometheus", "write it as {url: http://host:9090}")
     endpoint = None if prometheus is None else read_endpoint(prometheus, places)
     acks = section.section("acks", "write it as {max_age: 4h, stale_after: 1h}")
     flags = section.section("flags", "write it as {provider: flagd, path: flags.json}")
+    silences = section.section("silences", "write it as {confirm_above: 10, max_duration: 24h}")
     if understood and not any(section.get(key) for key in ("prometheus", "alertmanager", "flags")):
         section.problem("names nothing to connect to", "give prometheus, alertmanager or flags")
     return Context(
@@ -103,6 +108,7 @@ def _context(name: str, section: Section, places: Places) -> Context:
         alertmanager=_clusters(section, places),
         flags=None if flags is None else _flags(flags, places),
         author=section.text("author"),
+        silences=None if silences is None else _limits(silences),
         find_alertmanagers=endpoint is not None and not section.has("alertmanager"),
         acks=AckPolicy() if acks is None else _acks(acks),
     )
@@ -120,6 +126,15 @@ def _acks(section: Section) -> AckPolicy:
         section.problem("is shorter than one ack lasts", "give at least the duration", at="max_age")
     return AckPolicy(
         duration=duration, max_age=max_age, stale_after=section.duration("stale_after", usual.stale_after)
+    )
+
+
+def _limits(section: Section) -> Limits:
+    section.only({"confirm_above", "max_duration"})
+    usual = Limits()
+    return Limits(
+        confirm_above=section.whole("confirm_above", usual.confirm_above, 0, 1_000_000),
+        max_duration=section.duration("max_duration", usual.max_duration, low=60.0),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from opsconsole.model.acks import AckPolicy
+from opsconsole.model.radius import Limits
 
 
 class TlsConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +92,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
     `playbooks` are names of shipped playbooks or absolute folders. `author` is "" when the OS user signs.
     With `find_alertmanagers` the Alertmanagers are those that Prometheus names in `/api/v1/alertmanagers`.
+    `silences` is None when the file does not say what must be confirmed twice: see `limits`.
     """
 
     name: str
@@ -103,6 +105,12 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     author: str = ""
     find_alertmanagers: bool = False
     acks: AckPolicy = AckPolicy()
+    silences: Limits | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """What asks for a number before a silence is made."""
+        return self.silences or Limits()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from opsconsole.config.discover import Resolution
 from opsconsole.config.schema import Endpoint, HttpConfig
+from opsconsole.model.radius import span
 from opsconsole.text import safe
 
 
@@ -47,6 +48,11 @@ def _lines(resolution: Resolution) -> Iterator[str]:
             yield f"  {safe(cluster.name)}:"
             for member in cluster.members:
                 yield from _member(member)
+    limits = context.limits
+    yield said(
+        "silences",
+        f"silences: typed confirmation above {limits.confirm_above:,} alerts or {span(limits.max_duration)}",
+    )
     flags = context.flags
     if flags is None:
         yield "flags: (none)"

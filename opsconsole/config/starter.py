@@ -28,6 +28,9 @@ contexts:
     # author: ann                 # who signs acks and silences; your login name when left out
     # acks: {{duration: 15m, max_age: 4h, stale_after: 1h}}   # how long one lasts, when it asks again, is marked
     # playbooks: [accubooks]      # shipped ones by name (`opsconsole playbook list`), your own as ./folder
+    # A silence that hides a critical alert, more alerts than this, or lasts longer than this is confirmed by
+    # typing how many alerts it hides.
+    # silences: {{confirm_above: 10, max_duration: 24h}}
 
     prometheus:
       url: {prometheus}

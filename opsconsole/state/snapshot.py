@@ -14,6 +14,7 @@ from opsconsole.model.journal import Entry
 from opsconsole.model.members import Difference
 from opsconsole.model.panels import PanelData
 from opsconsole.model.playbook import Playbook
+from opsconsole.model.radius import Limits
 from opsconsole.model.reading import Reading
 from opsconsole.model.rules import BuildInfo, MemberStatus, RuleGroup, Target
 from opsconsole.model.severity import Severity
@@ -46,7 +47,8 @@ class ClusterReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the console is connected and as whom. `demo` is the label to show on every screen, or ""."""
+    """Where the console is connected and as whom. `demo` is the label to show on every screen, or "";
+    `limits` say which silences need a number."""
 
     name: SafeText
     environment: SafeText = trusted("")
@@ -54,6 +56,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool = False
     demo: SafeText = trusted("")
     acks: AckPolicy = AckPolicy()
+    limits: Limits = Limits()
 
     @property
     def production(self) -> bool:

@@ -24,6 +24,7 @@ from opsconsole.model.flags import FlagChange, FlagSet
 from opsconsole.model.journal import Entry, Outcome, Result
 from opsconsole.model.matchers import Matcher, exact_matchers
 from opsconsole.model.playbook import Playbook
+from opsconsole.model.radius import Radius
 from opsconsole.model.reading import Reading
 from opsconsole.model.rules import Rule, RuleAlert, RuleGroup
 from opsconsole.model.series import QueryResult, Series
@@ -248,7 +249,8 @@ class FakeRunner:
     def __init__(self) -> None:
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self.outcomes: dict[str, Outcome] = {}
-        self.hidden: Callable[[tuple[Matcher, ...]], tuple[Alert, ...]] = lambda matchers: ()
+        self.hidden: Callable[[tuple[Matcher, ...]], Iterable[Alert]] = lambda matchers: ()
+        self.partial = trusted("")
         self.undoable: Entry | None = None
         self.output: tuple[str, ...] = ()
 
@@ -259,9 +261,9 @@ class FakeRunner:
     def last_undoable(self) -> Entry | None:
         return self.undoable
 
-    async def preview(self, cluster: str, matchers: tuple[Matcher, ...]) -> tuple[Alert, ...]:
+    async def preview(self, cluster: str, matchers: tuple[Matcher, ...]) -> Radius:
         self.calls.append(("preview", (cluster, matchers)))
-        return self.hidden(matchers)
+        return Radius(tuple(self.hidden(matchers)), self.partial)
 
     async def run_command(
         self,

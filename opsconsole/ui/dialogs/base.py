@@ -70,6 +70,11 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         confirm nothing."""
         return self._painted_at is not None and self._key_at >= self._painted_at
 
+    def rearm(self) -> None:
+        """What the dialog shows has changed: keys from before it is on the screen confirm nothing."""
+        self._painted_at = None
+        self.call_after_refresh(self._mark_painted)
+
     def action_cancel(self) -> None:
         self.dismiss(None)
 

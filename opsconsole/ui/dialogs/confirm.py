@@ -1,4 +1,4 @@
-"""Yes or no, and yes by typing a name."""
+"""Yes or no, and yes by typing a name or a number."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ConfirmDialog(Dialog[bool]):
 
 
 class TypedConfirmDialog(Dialog[bool]):
-    """As ConfirmDialog, but enter counts only when `name` was typed, exactly."""
+    """As ConfirmDialog, but enter counts only when `name` was typed, exactly; `noun` says what it is."""
 
     AUTO_FOCUS = "#typed-name"
 
@@ -48,11 +48,13 @@ class TypedConfirmDialog(Dialog[bool]):
         lines: Sequence[str | Text],
         *,
         name: str,
+        noun: str = "name",
         verb: str = "confirm",
     ) -> None:
         super().__init__(services, title, f"esc cancel · enter {verb}")
         self._body = paragraphs(lines)
         self._name_wanted = name
+        self._noun = noun
 
     def inside(self) -> ComposeResult:
         theme = self.services.theme
@@ -70,5 +72,5 @@ class TypedConfirmDialog(Dialog[bool]):
             self.dismiss(True)
         else:
             self.query_one("#typed-problem", Static).update(
-                Text("that is not the name; nothing was done", style=self.services.theme["unknown"])
+                Text(f"that is not the {self._noun}; nothing was done", style=self.services.theme["unknown"])
             )

@@ -1,24 +1,20 @@
-"""From the words of the silence form to a silence, and what to ask twice about. Pure."""
+"""From the words of the silence form to a silence. Pure."""
 
 from __future__ import annotations
 
 import shlex
 import unicodedata
-from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
 import msgspec
 
 from opsconsole.errors import UsageError
-from opsconsole.model.alerts import Alert
-from opsconsole.model.matchers import Matcher, Matchers, matches_everything, parse_matchers
+from opsconsole.model.matchers import Matcher, Matchers, parse_matchers
+from opsconsole.model.radius import refuse_everything
 from opsconsole.model.silences import Silence
-from opsconsole.render.times import format_duration, parse_until
+from opsconsole.render.times import parse_until
 from opsconsole.text import SafeText, is_safe, safe, safe_block
-
-LONG = 24 * 3600.0
-"""Seconds above which a silence needs a second yes."""
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -61,8 +57,10 @@ def _named(char: str) -> str:
 
 
 def draft_of(words: Words, *, cluster: str, user: str, now: float, zone: tzinfo) -> Silence:
-    """The silence that the words ask for. Raises UsageError for the first thing that is wrong."""
+    """The silence that the words ask for. Raises UsageError for the first thing that is wrong, also for
+    matchers that are as good as on everything."""
     matchers = matchers_of(words.matchers)
+    refuse_everything(matchers)
     until = parse_until(words.until, now, zone)
     comment = words.comment.strip()
     if not comment:
@@ -75,35 +73,6 @@ def draft_of(words: Words, *, cluster: str, user: str, now: float, zone: tzinfo)
         comment=safe_block(comment),
         cluster=cluster,
     )
-
-
-def is_everything(matchers: Sequence[Matcher], hidden: Sequence[Alert], known: int) -> bool:
-    """Whether a silence is as good as on everything: no matcher excludes anything that has its labels, or
-    it hides each of several known alerts."""
-    if matches_everything(matchers) or all(_wide(m) for m in matchers):
-        return True
-    return known > 1 and len(hidden) >= known
-
-
-def _wide(matcher: Matcher) -> bool:
-    if matcher.is_regex:
-        return matcher.is_equal and matcher.value in {".*", ".+", ""}
-    return not matcher.is_equal
-
-
-def doubts(draft: Silence, hidden: Sequence[Alert] | None, known: int, now: float) -> list[str]:
-    """The reasons for which a second yes is needed. `hidden` is None when it is not known what it hides;
-    `known` is how many alerts the cluster has now."""
-    reasons: list[str] = []
-    if hidden is None:
-        reasons.append("It is not known what this hides: Alertmanager did not answer.")
-    elif not hidden:
-        reasons.append("It hides no alert now: is a matcher mistyped?")
-    if is_everything(draft.matchers, hidden or (), known):
-        reasons.append("It hides everything: every alert of this Alertmanager, known now or not yet.")
-    if draft.ends - now > LONG:
-        reasons.append(f"It lasts {format_duration(round(draft.ends - now))}: longer than 24h.")
-    return reasons
 
 
 def amtool_line(draft: Silence, url: str = "") -> SafeText:

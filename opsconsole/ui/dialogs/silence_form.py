@@ -3,8 +3,6 @@ change."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -15,19 +13,17 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
-from opsconsole.errors import OpsError, UsageError
-from opsconsole.model.alerts import Alert
+from opsconsole.errors import UsageError
 from opsconsole.model.matchers import Matchers
-from opsconsole.model.severity import Severity
+from opsconsole.model.radius import Radius, changed, reasons, refuse_everything
 from opsconsole.model.silences import Silence
-from opsconsole.render.glyphs import SEVERITY_STYLES
 from opsconsole.render.times import exact, parse_until
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import safe
-from opsconsole.ui.dialogs.ack import alert_lines
-from opsconsole.ui.dialogs.base import Dialog, paragraphs, words
-from opsconsole.ui.dialogs.confirm import ConfirmDialog
-from opsconsole.ui.dialogs.silence_draft import Words, amtool_line, doubts, draft_of, matchers_of, typable
+from opsconsole.ui.dialogs.base import Dialog, words
+from opsconsole.ui.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
+from opsconsole.ui.dialogs.silence_draft import Words, amtool_line, draft_of, matchers_of, typable
+from opsconsole.ui.dialogs.silence_now import HidesNow, radius_lines
 from opsconsole.ui.dialogs.silence_past import PastLine
 from opsconsole.ui.services import Services
 
@@ -38,8 +34,8 @@ DEBOUNCE = 0.3
 class SilenceForm(Dialog[Silence]):
     """Gives the silence to create on `cluster`, without an id; nothing is written by the form.
 
-    What is confirmed is what was shown: Alertmanager is asked again at ctrl+s, and when the answer differs
-    from the one on the screen the new one is shown and a new ctrl+s is needed.
+    What is confirmed is what was shown: Alertmanager is asked again at ctrl+s, and again after a question was
+    answered; when the answer differs from the one on the screen it is shown and a new ctrl+s is needed.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "accept", show=False)]
@@ -57,8 +53,6 @@ class SilenceForm(Dialog[Silence]):
         super().__init__(services, f"Silence on {name}", f"esc cancel · tab next · ctrl+s silence on {name}")
         self._cluster = cluster
         self._start = Words("\n".join(str(typable(m)) for m in matchers), until, comment)
-        self._hidden: tuple[Alert, ...] | None = None
-        self._asked: Matchers = ()
         self._confirming = False
         self._timer: Timer | None = None
 
@@ -76,7 +70,7 @@ class SilenceForm(Dialog[Silence]):
         yield words("", id="form-problem")
         # It takes the focus, so that the keys reach what does not fit.
         with VerticalScroll(id="consequences", can_focus=True):
-            yield words("", id="hides-text")
+            yield HidesNow(self.services, self._cluster)
             yield PastLine(self.services)
             yield words("", self.services.theme["dim"], id="amtool")
 
@@ -111,25 +105,54 @@ class SilenceForm(Dialog[Silence]):
 
     async def _check_and_leave(self) -> None:
         form, draft = self._words(), self._draft()
-        if draft is None:
+        if draft is None or not await self._stands(form, draft):
             return
-        seen = None if self._hidden is None or self._asked != draft.matchers else _keys(self._hidden)
-        await self._ask(draft.matchers)
-        if self._words() != form:
-            return
-        if self._hidden is not None and _keys(self._hidden) != seen:
-            self._problem("This is what it hides now; ctrl+s again to go on.")
-            return
-        cluster = next((c for c in self._snapshot.clusters if c.name == self._cluster), None)
-        known = len(cluster.alerts.data or ()) if cluster is not None else 0
-        reasons = doubts(draft, self._hidden, known, self._now)
-        if reasons:
-            dialog = ConfirmDialog(
-                self.services, "Silence all the same?", [*reasons, "", *map(str, draft.matchers)]
-            )
+        dialog = self._question(draft)
+        if dialog is not None:
             if not await self.app.push_screen_wait(dialog):
                 return
+            # Once more: alerts may have come while it was being confirmed.
+            if not await self._stands(form, draft):
+                return
         self.dismiss(draft)
+
+    async def _stands(self, form: Words, draft: Silence) -> bool:
+        """Whether it still hides what was on the screen. What is different is shown and needs a new ctrl+s."""
+        before = self._hides.shown(draft.matchers)
+        radius = await self._ask(draft.matchers)
+        if radius is None or self._words() != form:
+            return False
+        change = changed(before or Radius(), radius)
+        if before is not None and change is None:
+            return True
+        self._hides.show(radius, change if before is not None else None)
+        self._problem("This is what it hides now; ctrl+s again to go on.")
+        self.rearm()
+        return False
+
+    def _question(self, draft: Silence) -> Dialog[bool] | None:
+        """The dialog that must be answered before this is silenced."""
+        radius = self._hides.shown(draft.matchers) or Radius()
+        seconds = draft.ends - max(self._now, draft.starts_at.timestamp())
+        why = reasons(radius, seconds, self._snapshot.context.limits, self._everything())
+        matchers = [str(matcher) for matcher in draft.matchers]
+        title = f"Silence on {safe(self._cluster or 'Alertmanager', 40)}?"
+        if why:
+            lines: list[str | Text] = [*why, "", *radius_lines(self.services, radius, limit=8), "", *matchers]
+            return TypedConfirmDialog(
+                self.services, title, lines, name=radius.answer, noun="number", verb="silence"
+            )
+        if not radius.alerts:
+            empty = ["It hides no alert now: is a matcher mistyped?", "", *matchers]
+            return ConfirmDialog(self.services, title, empty, verb="silence all the same")
+        return None
+
+    def _everything(self) -> int | None:
+        """How many alerts the cluster has, when that is known."""
+        cluster = next((c for c in self._snapshot.clusters if c.name == self._cluster), None)
+        if cluster is None or not cluster.alerts.known(self.services.clock.now()):
+            return None
+        return len(cluster.alerts.data or ())
 
     def _words(self) -> Words:
         return Words(
@@ -161,7 +184,7 @@ class SilenceForm(Dialog[Silence]):
         form = self._words()
         self._say("#ends", self._ends(form.until))
         try:
-            matchers_of(form.matchers)
+            refuse_everything(matchers_of(form.matchers))
         except UsageError as error:
             self._problem(error.message)
             self._say("#amtool", "")
@@ -200,33 +223,18 @@ class SilenceForm(Dialog[Silence]):
         try:
             matchers = matchers_of(self.query_one("#matchers", TextArea).text)
         except UsageError:
-            self._hidden = None
-            self._say("#hides-text", "")
+            self._hides.clear()
             self._past.clear()
             return
         self._past.ask(matchers)
         self.run_worker(self._ask(matchers), group="preview", exit_on_error=False)
 
-    async def _ask(self, matchers: Matchers) -> None:
-        """Ask what the matchers hide and show it; unknown is said with its reason."""
-        if matchers != self._asked:
-            self._say("#hides-text", "asking Alertmanager what it hides…")
-        self._asked, self._hidden = matchers, None
-        try:
-            hidden = await self.services.runner.preview(self._cluster, matchers)
-        except OpsError as error:
-            if matchers != self._asked:
-                return
-            text = Text(f"{self.services.glyphs.unknown} UNKNOWN what it hides: ")
-            text.append(safe(f"{error.message} {error.hint}", 300))
-            text.stylize(self.services.theme["unknown"])
-            self.query_one("#hides-text", Static).update(text)
-            self._past.hidden_now(matchers, None)
-            return
-        if matchers == self._asked:
-            self._hidden = tuple(hidden)
-            self.query_one("#hides-text", Static).update(hides(self.services, self._hidden))
-            self._past.hidden_now(matchers, len(hidden))
+    async def _ask(self, matchers: Matchers) -> Radius | None:
+        """Ask what the matchers hide and show it; None when something else was asked meanwhile."""
+        radius = await self._hides.ask(matchers)
+        if radius is not None:
+            self._past.hidden_now(matchers, len(radius.alerts) if radius.known else None)
+        return radius
 
     def _problem(self, text: str) -> None:
         self.query_one("#form-problem", Static).update(Text(text, style=self.services.theme["unknown"]))
@@ -235,24 +243,13 @@ class SilenceForm(Dialog[Silence]):
         self.query_one(where, Static).update(Text(text, style=self.services.theme["dim"]))
 
     @property
+    def _hides(self) -> HidesNow:
+        return self.query_one(HidesNow)
+
+    @property
     def _past(self) -> PastLine:
         return self.query_one(PastLine)
 
     @property
     def _snapshot(self) -> Snapshot:
         return self.services.engine.snapshot
-
-
-def hides(services: Services, alerts: Sequence[Alert]) -> Text:
-    """What a silence hides: how many of which severity, then each."""
-    theme, glyphs = services.theme, services.glyphs
-    head = Text(f"hides now: {len(alerts):,} alert{'' if len(alerts) == 1 else 's'}", style=theme["strong"])
-    counts = Counter(alert.severity for alert in alerts)
-    for severity in sorted(counts, key=Severity.__int__):
-        head.append(f"  {glyphs.severity(severity)} {counts[severity]:,}", theme[SEVERITY_STYLES[severity]])
-    worst_first = sorted(alerts, key=lambda alert: (alert.severity, alert.since))
-    return paragraphs([head, *alert_lines(services, worst_first, limit=20)])
-
-
-def _keys(alerts: Sequence[Alert]) -> frozenset[str]:
-    return frozenset(alert.key for alert in alerts)

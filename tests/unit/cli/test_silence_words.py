@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from opsconsole.cli.silence_words import add_commands, expire_commands, matchers_of, refuse_everything
+from opsconsole.cli.silence_words import add_commands, expire_commands, matchers_of
 from opsconsole.errors import UsageError
 from opsconsole.model.matchers import Matcher, parse_matcher
 from opsconsole.model.silences import Silence
@@ -58,16 +58,6 @@ def test_arguments(arguments: list[str], found: list[Matcher]) -> None:
 def test_what_is_no_matcher_is_refused(arguments: list[str]) -> None:
     with pytest.raises(UsageError):
         matchers_of(arguments)
-
-
-@pytest.mark.parametrize("text", ["a=~.*", "a=~.+", "a=", "a!=b", 'a!~"b|c"', "a=~|b"])
-def test_everything_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="every alert"):
-        refuse_everything(matchers_of([text]))
-
-
-def test_one_value_is_not_everything() -> None:
-    refuse_everything(matchers_of(["X", "a!=b"]))
 
 
 @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)

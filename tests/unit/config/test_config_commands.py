@@ -140,6 +140,7 @@ def test_show_tells_values_and_origins_but_no_secret(home: Path) -> None:
         "    http://am\n"
         f"      basic_auth: ann, password from {home}/pw\n"
         "      proxy_url: http://proxy\n"
+        "silences: typed confirmation above 10 alerts or 24h\n"
         f"flags: flagd, {home}/f.json  # from {file}:2\n"
         "  rollback of new_pricing serves off\n"
     )

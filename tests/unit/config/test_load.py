@@ -11,6 +11,7 @@ import pytest
 from opsconsole.config.load import load_config, read_http_file
 from opsconsole.config.schema import Config, HeaderValue
 from opsconsole.errors import ConfigError, ExitCode
+from opsconsole.model.radius import Limits
 
 FULL = """\
 current_context: prod
@@ -37,6 +38,7 @@ contexts:
           - {url: https://am-1.example, authorization: {type: Token, credentials_command: "get 'the token'"}}
       - {name: other, members: [http://am-2]}
     flags: {provider: flagd, path: flags.json, safe_variants: {new_pricing: off, limit: 5}}
+    silences: {confirm_above: 3, max_duration: 2h}
   lab:
     prometheus: {url: http://lab:9090}
 """
@@ -54,6 +56,8 @@ def test_a_full_file(tmp_path: Path) -> None:
     assert (config.current_context, list(config.contexts)) == ("prod", ["prod", "lab"])
     assert (prod.environment, prod.read_only, prod.author) == ("production", True, "ann")
     assert prod.playbooks == ("accubooks", str(tmp_path / "mine"), "/home/ann/books/x")
+    assert prod.limits == Limits(3, 7200.0)
+    assert config.contexts["lab"].limits == Limits(10, 86400.0)
     assert prod.find_alertmanagers is False
     assert config.contexts["lab"].find_alertmanagers is True
 
@@ -159,6 +163,12 @@ PROBLEMS = [
     (context("flags: {provider: flagd}"), 3, "contexts.a.flags.path", "is missing", "the flag definition file that flagd reads"),
     (context(FLAGS + "safe_variants: [a]"), 6, "contexts.a.flags.safe_variants", "must be a mapping, not a list", "write it as {flag: variant}"),
     (context(FLAGS + "safe_variants: {f: [a]}"), 6, "contexts.a.flags.safe_variants.f", "must be text, not a list", ""),
+    (context(P + "silences: {confirm_abov: 3}"), 4, "contexts.a.silences.confirm_abov", "is not a known key", "did you mean confirm_above?"),
+    (context(P + "silences: {confirm_above: -1}"), 4, "contexts.a.silences.confirm_above", "must be a whole number from 0 to 1000000, not `-1`", ""),
+    (context(P + "silences: {max_duration: 24}"), 4, "contexts.a.silences.max_duration", "must be a duration, not `24`", "write it as Prometheus does: 30s, 5m, 1h30m"),
+    (context(P + "silences: {max_duration: 5s}"), 4, "contexts.a.silences.max_duration", "must be at least 60 s", ""),
+    (context(P + "silences: 5"), 4, "contexts.a.silences", "must be a mapping, not `5`", "write it as {confirm_above: 10, max_duration: 24h}"),
+    (context(P + "silence: {}"), 4, "contexts.a.silence", "is not a known key", "did you mean silences?"),
     (context(FLAGS + "token_fil: x"), 6, "contexts.a.flags.token_fil", "is not a known key", "known: path, provider, safe_variants"),
 ]
 # fmt: on
