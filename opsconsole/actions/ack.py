@@ -10,6 +10,7 @@ from contextlib import suppress
 import msgspec
 
 from opsconsole.actions.base import Cluster, Desk, Done
+from opsconsole.actions.first import withdraw_unless_first
 from opsconsole.actions.silence import SKEW, created
 from opsconsole.actions.writing import clock_words, moment, post
 from opsconsole.errors import Refused, SourceError, UsageError
@@ -58,6 +59,7 @@ async def ack(
         also = await _still_firing(cluster, alert, matchers)
         await _nobody_has_it(desk, cluster, (alert,))
         made = await post(desk, cluster, _draft(desk, cluster, matchers, reason, op, policy), op)
+        await withdraw_unless_first(desk, cluster, made, (alert,))
         words = f"acknowledged {alert.name} until {clock_words(made.silence.ends_at)}"
         if also:
             words += f"; it also hides {also} more with these labels and others"
@@ -136,6 +138,7 @@ async def _ack_by_one(
         if again.matchers != matchers:
             raise Refused("what one silence hides has just changed", hint="try again: it asks anew")
         made = await post(desk, cluster, _draft(desk, cluster, matchers, reason, op, policy), op)
+        await withdraw_unless_first(desk, cluster, made, alerts)
         many = f"{len(alerts)} alerts ({names})"
         return created(made, f"acknowledged {many} by one silence until {clock_words(made.silence.ends_at)}", op)
 
