@@ -69,7 +69,7 @@ def silences(
     if as_json:
         write_json(shown)
         return
-    write_silences(shown)
+    write_silences(shown, snapshot.now)
 
 
 @connected

@@ -50,12 +50,12 @@ def read_silences(file: str) -> tuple[Silence, ...]:
 
 
 def missing(
-    read: Sequence[Silence], there: Iterable[Silence], cluster: str, now: datetime
+    read: Sequence[Silence], there: Iterable[Silence], cluster: str, now: datetime, *, twice: bool = False
 ) -> tuple[list[Silence], list[SafeText]]:
     """Drafts for `cluster` of what is not there yet, and why the others are skipped.
 
     The same is what has the same matchers, creator, comment and end, whatever its id and the mark of the
-    operation in its comment.
+    operation in its comment; `twice` drafts it all the same.
     """
     known = {_identity(silence) for silence in there if silence.status.state != "expired"}
     drafts: list[Silence] = []
@@ -64,7 +64,7 @@ def missing(
         words = format_matchers(silence.matchers)
         if silence.status.state == "expired" or silence.ends_at <= now:
             skipped.append(safe(f"skipped, it ended at {clock_words(silence.ends_at)}: {words}", 400))
-        elif _identity(silence) in known:
+        elif not twice and _identity(silence) in known:
             skipped.append(safe(f"skipped, it exists already: {words}", 400))
         else:
             known.add(_identity(silence))

@@ -12,7 +12,8 @@ import msgspec
 from opsconsole.cli.finish import hush_stdout
 from opsconsole.model.matchers import format_matchers
 from opsconsole.model.silences import Silence
-from opsconsole.text import SafeText, is_safe, safe
+from opsconsole.render.times import left
+from opsconsole.text import SafeText, is_safe, safe, trusted
 
 CELL = 400
 """Characters of a table's cell; JSON has the whole text."""
@@ -77,15 +78,16 @@ def write_text(text: str) -> None:
         hush_stdout()
 
 
-def write_silences(silences: Iterable[Silence]) -> None:
-    """Silences as a table, in their order."""
+def write_silences(silences: Iterable[Silence], now: float) -> None:
+    """Silences as a table, in their order; `now` is seconds since the epoch."""
     write_table(
-        ["id", "state", "matchers", "ends (UTC)", "by", "comment"],
+        ["id", "state", "matchers", "ends in", "ends (UTC)", "by", "comment"],
         [
             [
                 safe(s.id),
                 safe(s.status.state),
                 safe(format_matchers(s.matchers), CELL),
+                trusted("-") if s.status.state == "expired" else left(s.ends - now),
                 safe(f"{s.ends_at:%Y-%m-%d %H:%M:%S}"),
                 safe(s.created_by, 80),
                 safe(s.comment, CELL),

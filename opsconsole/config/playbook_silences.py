@@ -8,7 +8,7 @@ from opsconsole.config.panels import Ids
 from opsconsole.config.reader import Section
 from opsconsole.errors import UsageError
 from opsconsole.model.matchers import Matchers
-from opsconsole.model.silence_templates import PLACEHOLDER, SilenceTemplate, hides_everything, template_matcher
+from opsconsole.model.silence_templates import PLACEHOLDER, SilenceTemplate, refuse_everything, template_matcher
 from opsconsole.text import safe
 
 LEAST, MOST = 60.0, 30 * 86400.0
@@ -45,8 +45,10 @@ def _matchers(section: Section) -> Matchers:
     if value is None:
         return ()
     items = value.items("['job=\"shop\"']")
-    if value.node.kind is Kind.LIST and not items:
-        value.problem("is empty", "a silence needs a matcher")
+    if not items:
+        if value.node.kind is Kind.LIST:
+            value.problem("is empty", "a silence needs a matcher")
+        return ()
     found = []
     for item in items:
         text = item.text(outside=True)
@@ -56,7 +58,10 @@ def _matchers(section: Section) -> Matchers:
             found.append(template_matcher(text))
         except UsageError as error:
             item.problem(error.message, error.hint)
-    if found and len(found) == len(items) and hides_everything(found):
-        value.problem("they match every alert there is", 'name at least one value, such as job="shop"')
+    try:
+        if len(found) == len(items):
+            refuse_everything(found)
+    except UsageError as error:
+        value.problem(error.message, error.hint)
         return ()
     return tuple(found)

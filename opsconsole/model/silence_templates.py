@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from opsconsole.errors import UsageError
-from opsconsole.model.matchers import Matcher, Matchers, matches_everything, parse_matcher
+from opsconsole.model import radius
+from opsconsole.model.matchers import Matcher, Matchers, parse_matcher
 from opsconsole.text import SafeText, safe, safe_block
 
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}", re.ASCII)
@@ -66,10 +67,9 @@ def template_matcher(text: str) -> Matcher:
     return msgspec.structs.replace(matcher, value=value)
 
 
-def hides_everything(matchers: Sequence[Matcher]) -> bool:
-    """Whether a template, however it is filled, leaves nothing out that has the labels it names."""
-    filled = [_filled(m, dict.fromkeys(PLACEHOLDER.findall(m.value), "x")) for m in matchers]
-    return matches_everything(filled) or all(not m.is_equal or m.value in {".*", ".+"} for m in filled)
+def refuse_everything(matchers: Sequence[Matcher]) -> None:
+    """Raise UsageError for a template that, however it is filled, is as good as on everything."""
+    radius.refuse_everything([_filled(m, dict.fromkeys(PLACEHOLDER.findall(m.value), "x")) for m in matchers])
 
 
 def proposals(template: SilenceTemplate, labels: Mapping[str, str]) -> dict[str, str]:

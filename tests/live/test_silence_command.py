@@ -158,7 +158,7 @@ def test_list_agrees_with_amtool(run: Run, alertmanager: Alertmanager) -> None:
     assert listed("CmdList", "--state", "expired") == [gone]
     assert set(listed("CmdList", "--state", "all")) == {first, second, gone}
     table = run("silence", "list", "CmdList").out.splitlines()
-    assert table[0].split() == ["id", "state", "matchers", "ends", "(UTC)", "by", "comment"]
+    assert table[0].split() == ["id", "state", "matchers", "ends", "in", "ends", "(UTC)", "by", "comment"]
     assert [line.split()[0] for line in table[1:]] == [first, second]
     assert run("silence", "list", "--state", "gone").code == 2
 
@@ -325,10 +325,12 @@ def test_the_printed_commands_do_the_same(run: Run, alertmanager: Alertmanager, 
     assert matchers_in(first) == matchers_in(second)
     assert ("note", plain, False, True) in matchers_in(first)
     assert not (tmp_path / "x").exists(), "a shell ran what was quoted"
-    shown = run("silence", "expire", first["id"], second["id"], "--show-command").out.splitlines()
-    for command in (shown[0], shown[3]):
-        subprocess.run(["sh", "-c", command], check=True, capture_output=True)
+    for silence, line in ((first, 0), (second, 1)):
+        shown = run("silence", "expire", silence["id"], "--show-command").out.splitlines()
+        subprocess.run(["sh", "-c", shown[line]], check=True, capture_output=True)
     assert known(alertmanager, "CmdShow") == []
+    shown = run("silence", "expire", first["id"], second["id"], "--show-command").out.splitlines()
+    assert shlex.split(shown[0])[-2:] == [first["id"], second["id"]]
     assert shlex.split(shown[1])[-1].endswith(first["id"])
 
 

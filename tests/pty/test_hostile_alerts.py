@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from opsconsole.model.matchers import Matcher
+from opsconsole.render.silence_commands import typable
 from opsconsole.text import safe
-from opsconsole.ui.dialogs.silence_draft import typable
 from tests.pty.conftest import Open
 from tests.support.hostile import PAYLOADS, acting, marked, sequences, strange_sequences
 from tests.support.pty_terminal import Modes, PtyTerminal

@@ -29,12 +29,13 @@ from opsconsole.model.journal import Entry, Outcome, Phase, Result
 from opsconsole.model.matchers import Matcher
 from opsconsole.model.series import QueryResult, Series
 from opsconsole.render.glyphs import UNICODE
+from opsconsole.render.silence_commands import typable
 from opsconsole.render.theme import DARK
 from opsconsole.state.engine import Engine
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import safe, safe_block
 from opsconsole.ui.app import ConsoleApp
-from opsconsole.ui.dialogs.silence_draft import matchers_of, typable
+from opsconsole.ui.dialogs.silence_draft import matchers_of
 from opsconsole.ui.filters import TerminalGuard
 from opsconsole.ui.modes import Opened
 from opsconsole.ui.services import Services

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import unicodedata
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
@@ -14,7 +13,7 @@ from opsconsole.model.matchers import Matcher, Matchers, parse_matchers
 from opsconsole.model.radius import refuse_everything
 from opsconsole.model.silences import Silence
 from opsconsole.render.times import parse_until
-from opsconsole.text import SafeText, is_safe, safe, safe_block
+from opsconsole.text import SafeText, safe, safe_block
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -39,21 +38,6 @@ def matchers_of(text: str) -> Matchers:
     if not found:
         raise UsageError("no matchers: it would hide everything, and Alertmanager refuses it")
     return tuple(dict.fromkeys(found))
-
-
-def typable(matcher: Matcher) -> Matcher:
-    """A matcher that matches the same and can be shown and edited in a field: a value with characters that
-    cannot (control characters, line separators, invisible ones) as a regular expression that names them."""
-    if matcher.is_regex or is_safe(matcher.value.replace("\n", "")):
-        return matcher
-    pattern = "".join(_named(char) for char in matcher.value)
-    return Matcher(matcher.name, pattern, is_regex=True, is_equal=matcher.is_equal)
-
-
-def _named(char: str) -> str:
-    if not is_safe(char) or unicodedata.category(char) in ("Mn", "Me"):
-        return f"\\x{{{ord(char):x}}}"
-    return f"\\{char}" if char.isascii() and not char.isalnum() and char not in " _" else char
 
 
 def draft_of(words: Words, *, cluster: str, user: str, now: float, zone: tzinfo) -> Silence:

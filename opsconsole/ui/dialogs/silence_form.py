@@ -17,12 +17,13 @@ from opsconsole.errors import UsageError
 from opsconsole.model.matchers import Matchers
 from opsconsole.model.radius import Radius, changed, reasons, refuse_everything
 from opsconsole.model.silences import Silence
+from opsconsole.render.silence_commands import typable
 from opsconsole.render.times import exact, parse_until
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import safe
 from opsconsole.ui.dialogs.base import Dialog, words
 from opsconsole.ui.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
-from opsconsole.ui.dialogs.silence_draft import Words, amtool_line, draft_of, matchers_of, typable
+from opsconsole.ui.dialogs.silence_draft import Words, amtool_line, draft_of, matchers_of
 from opsconsole.ui.dialogs.silence_now import HidesNow, radius_lines
 from opsconsole.ui.dialogs.silence_past import PastLine
 from opsconsole.ui.services import Services

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from opsconsole.cli.silence_words import add_commands, expire_commands, matchers_of
+from opsconsole.cli.silence_words import matchers_of
 from opsconsole.errors import UsageError
 from opsconsole.model.matchers import Matcher, parse_matcher
 from opsconsole.model.silences import Silence
+from opsconsole.render.silence_commands import add_commands, expire_commands
 from opsconsole.text import safe, safe_block
 from tests.support.hostile import PAYLOADS, acting, marked
 
@@ -102,6 +103,6 @@ def test_what_cannot_be_written_for_amtool_is_left_to_curl(matcher: Matcher) -> 
 
 
 def test_expire() -> None:
-    amtool, curl = words_of(expire_commands("a/../b'; x", URL))
+    amtool, curl = words_of(expire_commands(["a/../b'; x"], URL))
     assert amtool[-2:] == ["expire", "a/../b'; x"]
     assert curl[-3:] == ["--request", "DELETE", f"{URL}/api/v2/silence/a%2F..%2Fb%27%3B%20x"]

@@ -1,0 +1,97 @@
+"""What the commands on silences share: arguments, finding silences by id, and what they say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from opsconsole.cli.acting import Acting, tell
+from opsconsole.cli.silence_preview import counted
+from opsconsole.cli.tables import write_text
+from opsconsole.clients.alertmanager import AlertmanagerCluster
+from opsconsole.errors import Refused, SourceError, UsageError
+from opsconsole.model.alerts import Alert
+from opsconsole.model.journal import Outcome, Result
+from opsconsole.model.silences import Silence
+from opsconsole.render.times import parse_until
+from opsconsole.text import SafeText, safe
+
+MATCHERS_HELP = (
+    "alertname=HighLatency 'route=~/api/.*': one matcher an argument, as for amtool; a first word alone is an "
+    "alertname."
+)
+ShowOption = Annotated[
+    bool,
+    typer.Option("--show-command", help="Print the amtool and curl commands that do the same, and do nothing."),
+]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="As `silence list` prints it.")]
+
+
+def by_id(acting: Acting, clusters: Sequence[AlertmanagerCluster], ids: Sequence[str]) -> list[Silence]:
+    """The silences of these ids, in their order, each once. Raises Refused for the first that no cluster knows."""
+
+    async def ask(id: str) -> Silence | None:
+        replies = await asyncio.gather(*(cluster.silence(id) for cluster in clusters))
+        return next((silence for silence in replies if silence is not None), None)
+
+    found: list[Silence] = []
+    for id in dict.fromkeys(ids):
+        silence = acting.run(ask(id))
+        if silence is None:
+            raise Refused(f"there is no silence {safe(id, 60)}; nothing was done", hint="opsconsole silence list")
+        found.append(silence)
+    return found
+
+
+def coming_back(acting: Acting, silences: Sequence[Silence]) -> SafeText:
+    """The alerts that nothing but these silences of one cluster hides. Not knowing keeps nobody from expiring
+    them."""
+    ids = {silence.id for silence in silences}
+    back: dict[str, Alert] = {}
+    try:
+        where = acting.one(silences[0].cluster)
+        for silence in silences:
+            for alert in acting.hidden_by(where, silence.matchers):
+                by = set(alert.status.silenced_by)
+                if by and by <= ids and not alert.status.inhibited_by:
+                    back[alert.fingerprint] = alert
+    except SourceError as error:
+        return safe(f"UNKNOWN: {error.message}", 300)
+    return counted(list(back.values()))
+
+
+def show(acting: Acting, commands: str) -> None:
+    """Print commands instead of acting, and say what they leave out."""
+    write_text(f"{commands}\n")
+    if any(
+        member.http.basic_auth or member.http.authorization
+        for c in acting.context.alertmanager
+        for member in c.members
+    ):
+        tell("The credentials are left out: amtool takes them with --http.config.file, curl with --config.")
+
+
+def write_ids(outcomes: Sequence[Outcome]) -> None:
+    """The ids of what was done, one a line."""
+    write_text("".join(f"{safe(o.silence_id)}\n" for o in outcomes if o.result is Result.DONE))
+
+
+def instant(text: str, option: str, now: float) -> float:
+    """Seconds since the epoch of `2026-01-02T05:12:00+01:00`, as amtool has it, of `05:12` or of `2h`. What has
+    no zone is local. Raises UsageError."""
+    zone = datetime.fromtimestamp(now, UTC).astimezone().tzinfo or UTC
+    try:
+        return parse_until(text, now, zone)
+    except UsageError as error:
+        raise UsageError(
+            f"{option}: {error.message}", hint="write 2h, 05:12 or 2026-01-02T05:12:00+01:00"
+        ) from None
+
+
+def instant_of(seconds: float) -> datetime:
+    """An aware time of seconds since the epoch, to the millisecond as Alertmanager keeps it."""
+    return datetime.fromtimestamp(round(seconds, 3), UTC)
