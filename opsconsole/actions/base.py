@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from opsconsole.actions.process import this_process
 from opsconsole.clients.flags.base import FlagProvider
 from opsconsole.clock import Clock
 from opsconsole.errors import Ambiguous, Conflict, JournalError, OpsError, Refused
@@ -145,7 +146,8 @@ class Desk:
             hint = trusted("start without --read-only, or set `read_only: false` in the context")
             return _outcome(op, action, Result.REFUSED, "this console is read-only", hint)
         try:
-            await self._record(op, Phase.INTENT, action, subject, Result.OPEN, detail=detail)
+            intended = {**detail, "process": this_process(self.host)}
+            await self._record(op, Phase.INTENT, action, subject, Result.OPEN, detail=intended)
         except JournalError as error:
             message = f"nothing was done, because it cannot be journalled: {error}"
             return _outcome(op, action, Result.FAILED, message, safe(error.hint))
@@ -163,18 +165,8 @@ class Desk:
     async def _finish(
         self, op: str, action: str, subject: str, intended: Mapping[str, object], done: Done
     ) -> Outcome:
-        detail = {**intended, **done.detail}
-        if done.undo is not None:
-            detail["undo"] = dict(done.undo)
-        if done.undoes:
-            detail["undoes"] = done.undoes
-        if done.result is Result.AMBIGUOUS and done.hint:
-            # Whoever reads of it later has to find out, and the outcome on the screen is gone by then.
-            detail["hint"] = str(done.hint)
-        if done.visible is not None:
-            detail["visible_on"] = done.visible.shown
-            detail["not_visible_on"] = dict(done.visible.missing)
-        message = self._told(done, intended)
+        detail = outcome_detail(intended, done)
+        message = self.told(done, intended)
         try:
             await self._record(op, Phase.OUTCOME, action, subject, done.result, message, detail)
         except JournalError as error:
@@ -193,7 +185,7 @@ class Desk:
             silence_id=done.silence_id,
         )
 
-    def _told(self, done: Done, intended: Mapping[str, object]) -> SafeText:
+    def told(self, done: Done, intended: Mapping[str, object]) -> SafeText:
         """The message, with the cluster when there are several, and the members that a write shows on."""
         where = done.cluster or cluster_of(intended)
         place = f"cluster {safe(where, 40)}: " if where and len(self.clusters) > 1 else ""
@@ -232,6 +224,22 @@ def _result(error: OpsError) -> Result:
 
 def _outcome(op: str, action: str, result: Result, message: str, hint: SafeText) -> Outcome:
     return Outcome(op=op, action=action, result=result, message=safe_block(message), hint=hint)
+
+
+def outcome_detail(intended: Mapping[str, object], done: Done) -> dict[str, object]:
+    """What the journal keeps with an outcome."""
+    detail = {**intended, **done.detail}
+    if done.undo is not None:
+        detail["undo"] = dict(done.undo)
+    if done.undoes:
+        detail["undoes"] = done.undoes
+    if done.result is Result.AMBIGUOUS and done.hint:
+        # Whoever reads of it later has to find out, and the outcome on the screen is gone by then.
+        detail["hint"] = str(done.hint)
+    if done.visible is not None:
+        detail["visible_on"] = done.visible.shown
+        detail["not_visible_on"] = dict(done.visible.missing)
+    return detail
 
 
 def cluster_of(intended: Mapping[str, object]) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from opsconsole.actions.runner import Runner
-from opsconsole.errors import OpsError
+from opsconsole.errors import JournalError, OpsError
 from opsconsole.model.acks import THIS_CONSOLE
-from opsconsole.model.journal import Outcome
+from opsconsole.model.journal import Outcome, Result
 from opsconsole.model.reading import Freshness
 from opsconsole.state.engine import Engine
 from opsconsole.state.snapshot import ClusterReading, Snapshot
@@ -29,6 +30,12 @@ class Keeper:
         self._revision = ""
         self._due = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._open: set[str] | None = None
+        self._told_settled = told
+
+    def follow(self, told: Callable[[Outcome], None]) -> None:
+        """Whom to tell what became of the actions that were cut off before this start."""
+        self._told_settled = told
 
     def start(self) -> Callable[[], None]:
         """Begin to follow; returns what ends it."""
@@ -49,7 +56,24 @@ class Keeper:
             self._due = snapshot.now + KEEP_EVERY
             self._task = asyncio.create_task(self._keep(), name="keep acks")
 
+    async def _settle(self) -> None:
+        """Settle what was cut off, once every source has been asked; again while something is still open."""
+        if self._open is not None and not self._open:
+            return
+        now = self._engine.snapshot.now
+        if any(c.silences.freshness(now) is Freshness.WAITING for c in self._engine.snapshot.clusters):
+            return
+        known, still = self._open or set(), set()
+        for outcome in await self._runner.settle():
+            if outcome.result is Result.OPEN:
+                still.add(outcome.op)
+            if outcome.op not in known or outcome.result is not Result.OPEN:
+                self._told_settled(outcome)
+        self._open = still
+
     async def _keep(self) -> None:
+        with suppress(JournalError):  # the screens say of themselves that it cannot be read
+            await self._settle()
         snapshot = self._engine.snapshot
         for cluster in snapshot.clusters:
             try:

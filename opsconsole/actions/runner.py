@@ -11,6 +11,7 @@ from opsconsole.actions.ack import AckPlan
 from opsconsole.actions.base import Cluster, Desk, Sleep
 from opsconsole.actions.flagwatch import FlagWatch
 from opsconsole.actions.rollback import FlagActions
+from opsconsole.actions.settle import settle_open
 from opsconsole.actions.undo import Undo
 from opsconsole.clients.flags.base import FlagProvider
 from opsconsole.clock import Clock
@@ -153,6 +154,11 @@ class Runner:
     async def undo(self) -> Outcome:
         """Take the last undoable action of this user in this context back."""
         return await self._undo.undo()
+
+    async def settle(self) -> tuple[Outcome, ...]:
+        """What became of this user's actions that were cut off: for the start. Those that cannot be told yet come
+        with the result OPEN. Raises JournalError."""
+        return await settle_open(self._desk, self._flags)
 
     def last_undoable(self) -> Entry | None:
         """The outcome that `undo` would take back."""

@@ -53,6 +53,7 @@ class Acting:
 
     def __init__(self, options: Options, *, writes: bool = True) -> None:
         self.context = resolve(options)
+        self._writes = writes
         if writes and self.context.read_only:
             raise Refused(
                 "read-only: nothing is changed",
@@ -146,7 +147,22 @@ class Acting:
         finally:
             signed.author = trusted("")
 
+    def settle(self) -> None:
+        """Tell what became of this user's actions that were cut off. Raises JournalError."""
+        for outcome in self.run(self.runner.settle()):
+            words = outcome.message if outcome.result is Result.DONE else said(outcome)
+            tell(f"opsconsole: {words}")
+            if outcome.hint:
+                tell(f"  hint: {outcome.hint}")
+
     def __enter__(self) -> Self:
+        # Asking for a preview must not make a journal; where there is one, what was cut off comes first.
+        try:
+            if self._writes and journal_path().exists():
+                self.settle()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -205,12 +221,16 @@ def report(outcomes: Sequence[Outcome]) -> None:
     """Tell how actions ended, and end with a failure unless all are done. Raises Finished."""
     for outcome in outcomes:
         done = outcome.result is Result.DONE
-        said = outcome.message if done else f"{_WORDS[outcome.result]}: {outcome.message}"
-        tell(said if done else f"opsconsole: {said}")
+        tell(outcome.message if done else f"opsconsole: {said(outcome)}")
         if outcome.hint:
             tell(f"  hint: {outcome.hint}")
     if any(outcome.result is not Result.DONE for outcome in outcomes):
         raise Finished(ExitCode.FAILED)
+
+
+def said(outcome: Outcome) -> str:
+    """What an action that is not done says of itself."""
+    return f"{_WORDS[outcome.result]}: {outcome.message}"
 
 
 _WORDS = {

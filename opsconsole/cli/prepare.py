@@ -71,7 +71,8 @@ def prepare_console(
         zone=zone or datetime.now().astimezone().tzinfo or UTC,
         checks=run_checks,
     )
-    return Opened(services=services, begin=Keeper(engine, runner).start, close=journal.close)
+    keeper = Keeper(engine, runner)
+    return Opened(services=services, begin=keeper.start, close=journal.close, follow=keeper.follow)
 
 
 def _open_journal(path: Path, clock: Clock, *, read_only: bool) -> Journal:

@@ -30,6 +30,11 @@ class NoJournal(Journal):
     ) -> Entry:
         raise self._error
 
+    def close_intent(
+        self, intent: Entry, result: Result, message: str, detail: Mapping[str, object]
+    ) -> Entry | None:
+        raise self._error
+
     def entries(
         self,
         limit: int = 500,

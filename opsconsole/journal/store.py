@@ -75,22 +75,38 @@ class Journal:
 
         Texts are made safe; `detail` must be JSON-compatible and is kept exactly (its strings stay raw).
         """
-        texts = (
-            str(safe(op)),
-            phase.value,
-            str(safe(action)),
-            str(safe(subject, 2000)),
-            str(safe(user, 200)),
-            str(safe(context, 200)),
-            result.value,
-            str(safe_block(message)),
-            json.dumps(detail or {}, ensure_ascii=True, separators=(",", ":"), default=str),
-        )
+        texts = _texts(op, phase, action, subject, user, context, result, message, detail)
         with self._lock, self._errors(), self._transaction():
-            last = self._db.execute("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-            seq, previous = (last[0] + 1, last[1]) if last else (1, FIRST_HASH)
-            row = cast("Row", (seq, float(self._clock.now()), *texts))
-            self._db.execute(_INSERT, (*row, chain_hash(previous, row)))
+            return self._append(texts)
+
+    def close_intent(
+        self, intent: Entry, result: Result, message: str, detail: Mapping[str, object]
+    ) -> Entry | None:
+        """Append the outcome of an intent that was cut off, unless it has one; None when it has. Of several
+        processes that try, one succeeds."""
+        texts = _texts(
+            intent.op,
+            Phase.OUTCOME,
+            intent.action,
+            intent.subject,
+            intent.user,
+            intent.context,
+            result,
+            message,
+            detail,
+        )
+        ended = "SELECT 1 FROM entries WHERE op = ? AND phase = ? LIMIT 1"
+        with self._lock, self._errors(), self._transaction():
+            if self._db.execute(ended, (intent.op, Phase.OUTCOME.value)).fetchone():
+                return None
+            return self._append(texts)
+
+    def _append(self, texts: tuple[str, ...]) -> Entry:
+        """The next row of the chain. Within a transaction."""
+        last = self._db.execute("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
+        seq, previous = (last[0] + 1, last[1]) if last else (1, FIRST_HASH)
+        row = cast("Row", (seq, float(self._clock.now()), *texts))
+        self._db.execute(_INSERT, (*row, chain_hash(previous, row)))
         return entry_of(row)
 
     def entries(
@@ -181,6 +197,31 @@ class Journal:
             yield
         except sqlite3.Error as error:
             raise explain(error, self._where) from error
+
+
+def _texts(
+    op: str,
+    phase: Phase,
+    action: str,
+    subject: str,
+    user: str,
+    context: str,
+    result: Result,
+    message: str,
+    detail: Mapping[str, object] | None,
+) -> tuple[str, ...]:
+    """A row without its place and time."""
+    return (
+        str(safe(op)),
+        phase.value,
+        str(safe(action)),
+        str(safe(subject, 2000)),
+        str(safe(user, 200)),
+        str(safe(context, 200)),
+        result.value,
+        str(safe_block(message)),
+        json.dumps(detail or {}, ensure_ascii=True, separators=(",", ":"), default=str),
+    )
 
 
 def _statements(script: str) -> Iterator[str]:

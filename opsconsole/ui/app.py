@@ -37,6 +37,8 @@ TOAST = 800
 PAUSE = 0.0002
 """Seconds for which a busy thread steps aside now and then."""
 
+_SEVERITIES = {Result.DONE: "information", Result.REFUSED: "warning", Result.OPEN: "warning"}
+
 
 class SnapshotArrived(Message):
     """The engine has a new snapshot; only the newest matters."""
@@ -119,6 +121,7 @@ class ConsoleApp(App[int]):
         for name, screen in opened.modes.items():
             self.add_mode(name, self._factory(screen))
         engine = opened.services.engine
+        opened.follow(self.report)
         self._endings += [engine.subscribe(lambda: self.post_message(SnapshotArrived())), opened.begin()]
         self.app_suspend_signal.subscribe(self, lambda _: engine.pause())
         self.app_resume_signal.subscribe(self, self._resumed)
@@ -178,7 +181,7 @@ class ConsoleApp(App[int]):
 
     def report(self, outcome: Outcome) -> None:
         """Tell how an action ended."""
-        severity = {Result.DONE: "information", Result.REFUSED: "warning"}.get(outcome.result, "error")
+        severity = _SEVERITIES.get(outcome.result, "error")
         text = f"{outcome.message}\n{outcome.hint}" if outcome.hint else str(outcome.message)
         self.tell(text, severity=severity)
         self.services.engine.refresh()

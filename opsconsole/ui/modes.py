@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from textual.screen import Screen
 
 from opsconsole.actions.registry import Action, actions_for
+from opsconsole.model.journal import Outcome
 from opsconsole.ui.screens.alerts import AlertsScreen
 from opsconsole.ui.screens.base import ConsoleScreen
 from opsconsole.ui.screens.flags import FlagsScreen
@@ -31,12 +32,14 @@ MODES: Mapping[str, Callable[[Services], Screen[None]]] = {
 @dataclass(frozen=True)
 class Opened:
     """A console that is ready. `begin` starts what follows the engine and returns what ends it; `close` is
-    called last, after the engine's clients are closed."""
+    called last, after the engine's clients are closed. `follow` takes whom to tell how actions ended that no key
+    of this console began."""
 
     services: Services
     begin: Callable[[], Callable[[], None]]
     close: Callable[[], None]
     modes: Mapping[str, Callable[[Services], Screen[None]]] = field(default_factory=lambda: MODES)
+    follow: Callable[[Callable[[Outcome], None]], object] = lambda told: None
 
     def palette(self, screen: Screen[object]) -> Iterator[tuple[Action, Callable[[], None]]]:
         """The actions of a screen and what runs each."""
