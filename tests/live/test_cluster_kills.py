@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from opsconsole.model.journal import Outcome, Result
@@ -19,7 +20,7 @@ from tests.support.ledger import problems
 
 pytestmark = pytest.mark.live
 
-ACTIONS = ("ack", "silence", "extend", "expire")
+ACTIONS = ("ack", "ack a group", "silence", "extend", "edit", "expire", "undo")
 WRITER = 0
 """The member that is written to while it lives: the first."""
 
@@ -49,18 +50,18 @@ ALL = tuple(
     for action in ACTIONS
     for step in Step
     for victim in (WRITER, 1)
-    if (action, step) != ("silence", Step.READS)  # a new silence is written without asking first
+    if (action, step) != ("silence", Step.READS)  # it is written without asking first
 )
 
 CHOSEN = (
     Case("ack", Step.READS, WRITER),
     Case("ack", Step.FLIGHT, WRITER),
     Case("ack", Step.COMMITTED, WRITER),
-    Case("ack", Step.GOSSIPED, WRITER),
+    Case("ack a group", Step.GOSSIPED, WRITER),
     Case("ack", Step.READ_BACK, 1),
-    Case("silence", Step.WRITE, WRITER),
+    Case("edit", Step.WRITE, WRITER),
     Case("silence", Step.READ_BACK, WRITER),
-    Case("extend", Step.COMMITTED, WRITER),
+    Case("edit", Step.COMMITTED, WRITER),
     Case("extend", Step.OUTCOME, 1),
     Case("expire", Step.FLIGHT, WRITER),
     Case("expire", Step.COMMITTED, WRITER),
@@ -77,7 +78,8 @@ class Run:
 
     async def carry_out(self) -> str:
         """How it ended, in words; what is wrong goes to `problems`."""
-        await self.cluster.fire({"labels": {"alertname": self.name}})
+        self.cluster.alerts = []
+        await self.cluster.fire(*({"labels": {"alertname": self.name, "instance": i}} for i in ("a", "b")))
         subject = await self._prepared()
         trap = Trap(self.cluster, self.case.step, self.case.victim)
         self.console.set(trap)
@@ -96,7 +98,7 @@ class Run:
 
     async def _prepared(self) -> Silence | None:
         """What the action is about, on all members, when it is not about something new."""
-        if self.case.action in ("ack", "silence"):
+        if self.case.action in ("ack", "ack a group", "silence"):
             return None
         made = await self.console.runner.silence(draft(Matcher("alertname", self.name)))
         assert made.result is Result.DONE, made
@@ -104,14 +106,18 @@ class Run:
         return await self.console.silence(made.silence_id)
 
     async def _act(self, subject: Silence | None) -> Outcome:
-        runner = self.console.runner
-        if self.case.action == "ack":
-            return await runner.ack(await self.console.alert(self.name), "looking")
+        runner, action = self.console.runner, self.case.action
+        if action in ("ack", "ack a group"):
+            alerts = await self.console.alerts(self.name)
+            return (await runner.ack_all(alerts if action == "ack a group" else alerts[:1], "looking"))[0]
         if subject is None:
             return await runner.silence(draft(Matcher("alertname", self.name)))
-        if self.case.action == "extend":
+        if action == "extend":
             return await runner.extend(subject, subject.ends + 1800)
-        return await runner.expire(subject)
+        if action == "edit":
+            narrower = (*subject.matchers, Matcher("instance", "a"))
+            return await runner.edit(subject, msgspec.structs.replace(subject, matchers=narrower))
+        return await (runner.undo() if action == "undo" else runner.expire(subject))
 
     async def _check(self) -> None:
         standing = await self.cluster.agreed()

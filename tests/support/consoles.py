@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 from opsconsole.actions.runner import Runner
 from opsconsole.actions.writing import moment
@@ -20,16 +21,24 @@ from opsconsole.model.silences import Silence
 from opsconsole.text import safe
 from tests.support.killable import KillableCluster, Step, Trap
 
+T = TypeVar("T")
+
 HASTE = 0.1
 """What the pauses between a console's looks are multiplied by: these members gossip within 50 ms."""
 
 
+class Died(BaseException):
+    """The process of a console is no more."""
+
+
 class WatchedJournal(Journal):
-    """A journal that calls `before_outcome` before each outcome of an action, in the thread that writes it."""
+    """A journal that calls `before_outcome` before each outcome of an action, in the thread that writes it, and
+    that nothing is written to once its process is `dead`."""
 
     def __init__(self, path: Path, clock: SystemClock) -> None:
         super().__init__(path, clock)
         self.before_outcome: Callable[[], None] | None = None
+        self.dead = False
 
     def record(
         self,
@@ -45,6 +54,8 @@ class WatchedJournal(Journal):
     ) -> Entry:
         if phase is Phase.OUTCOME and self.before_outcome is not None:
             self.before_outcome()
+        if self.dead:
+            raise Died
         return super().record(op, phase, action, subject, user, context, result, message, detail)
 
 
@@ -72,6 +83,7 @@ class Console:
         self._path = path
         self._members = cluster
         self._timeout = timeout
+        self._acting: asyncio.Task[Any] | None = None
         self._open()
 
     def _open(self) -> None:
@@ -109,8 +121,24 @@ class Console:
             # The journal is written in a thread, and connections are cut in the loop.
             self.journal.before_outcome = lambda: asyncio.run_coroutine_threadsafe(spring(), loop).result(30)
 
+    async def act(self, action: Coroutine[Any, Any, T]) -> T | None:
+        """Carry an action out; None when the console is killed before it ends."""
+        self._acting = asyncio.create_task(action)
+        try:
+            return await self._acting
+        except (Died, asyncio.CancelledError):
+            if not self.journal.dead:
+                raise
+            return None
+
+    def kill(self) -> None:
+        """End it as SIGKILL would: no more requests, and nothing more in its journal."""
+        self.journal.dead = True
+        if self._acting is not None:
+            self._acting.cancel()
+
     async def restart(self) -> None:
-        """End this console and start the next one on its journal."""
+        """End this console, unless it is dead, and start the next one on its journal."""
         await self.aclose()
         self._open()
 
@@ -122,10 +150,10 @@ class Console:
         """The whole journal, oldest first."""
         return list(reversed(self.journal.entries(1_000_000)))
 
-    async def alert(self, name: str) -> Alert:
-        """The alert of that name, as this console sees it."""
-        (found,) = (await self.cluster.alerts((Matcher("alertname", name),))).data
-        return found
+    async def alerts(self, name: str) -> list[Alert]:
+        """The alerts of that name, as this console sees them, in the order of their labels."""
+        found = (await self.cluster.alerts((Matcher("alertname", name),))).data
+        return sorted(found, key=lambda alert: sorted(alert.labels.items()))
 
     async def silence(self, id: str) -> Silence:
         """A silence as this console sees it."""

@@ -139,7 +139,7 @@ class MemberProxy:
 
 class KillableCluster:
     """Real members, each behind a proxy. `urls` are the proxies'; `watch` is told of every request's passages.
-    `kills` are those so far."""
+    `kills` are those so far, and `alerts` those that fire: a member that comes back is told of them."""
 
     def __init__(self, directory: Path, size: int = 2) -> None:
         self.real = AlertmanagerClusterOf(directory, size)
@@ -147,7 +147,7 @@ class KillableCluster:
         self.watch: Watch | None = None
         self.kills: list[Kill] = []
         self.alive = [False] * size
-        self._alerts: list[object] = []
+        self.alerts: list[object] = []
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -188,14 +188,14 @@ class KillableCluster:
         if not self.alive[number]:
             member = self.real.members[number]
             await asyncio.to_thread(member.start)
-            if self._alerts:
-                await asyncio.to_thread(member.post_alerts, self._alerts)
+            if self.alerts:
+                await asyncio.to_thread(member.post_alerts, self.alerts)
             await self.proxies[number].up()
             self.alive[number] = True
 
     async def fire(self, *alerts: object) -> None:
         """Post alerts to every living member, and to the others once they are back."""
-        self._alerts.extend(alerts)
+        self.alerts.extend(alerts)
         for member in self.living():
             await asyncio.to_thread(member.post_alerts, list(alerts))
 
@@ -239,17 +239,24 @@ def unlike(lists: Sequence[dict[str, Silence]]) -> str:
 
 
 class Trap:
-    """Kills one member once, when the action that is watched comes to a step; `sprung` tells whether it has.
-
-    The steps WRITE and OUTCOME are no request's: there the console calls `spring`.
+    """Strikes once, when what is watched comes to a step: kills the member `victim`, or does what `strike` does.
+    `sprung` tells whether it has. The steps WRITE and OUTCOME are no request's: there the console calls `spring`.
     """
 
-    def __init__(self, cluster: KillableCluster, step: Step, victim: int) -> None:
-        self._cluster = cluster
+    def __init__(
+        self,
+        cluster: KillableCluster,
+        step: Step,
+        victim: int | None = None,
+        *,
+        strike: Callable[[], None] = lambda: None,
+    ) -> None:
         self.step = step
-        self._victim = victim
-        self._written = False
         self.sprung = False
+        self._cluster = cluster
+        self._victim = victim
+        self._strike = strike
+        self._written = False
 
     async def __call__(self, passage: Passage, request: bytes) -> None:
         write = not request.startswith(b"GET ")
@@ -262,12 +269,14 @@ class Trap:
         }
         if here.get(self.step, False) and not self.sprung:
             if self.step is Step.GOSSIPED:
-                with suppress(OSError):
-                    await self._cluster.agreed()
+                await self._cluster.agreed()
             self.spring()
         self._written = self._written or (write and passage is Passage.ANSWERED)
 
     def spring(self) -> None:
-        if not self.sprung:
-            self.sprung = True
+        if self.sprung:
+            return
+        self.sprung = True
+        if self._victim is not None:
             self._cluster.kill(self._victim)
+        self._strike()

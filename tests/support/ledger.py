@@ -1,9 +1,9 @@
 """Holds what the journals of all consoles say against what stands on the servers in the end.
 
 Each silence is followed as a thread by the nonce in its comment. What the journals say leaves a set of ways in
-which it may stand; what stands has to be among them. A write that was done leaves one way. It leaves two when it
-showed on some members only, and one of those was killed later: Alertmanager keeps a silence in memory until it
-gossips or, every 15 minutes, writes it to the disk. When the last living member is killed, anything may be gone.
+which it may stand; what stands has to be among them. A write that was done leaves one way. It leaves the old ones
+too when it showed on some members only and one of those was killed later: Alertmanager keeps a silence in memory
+until it gossips or, every 15 minutes, writes it to the disk. When no member lives, anything may be gone.
 """
 
 from __future__ import annotations
@@ -11,22 +11,44 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+
+import msgspec
 
 from opsconsole.model.journal import Entry, Phase, Result
+from opsconsole.model.matchers import Matcher, format_matchers
 from opsconsole.model.silences import Silence
 
-ABSENT, EXPIRED = "absent", "expired"
 
-Way = str | float
-"""How a thread may stand: ABSENT, EXPIRED, or when it ends (seconds since the epoch, ANY for whenever)."""
+@dataclass(frozen=True)
+class Way:
+    """How a thread may stand: `state` is absent, expired or stands; in the last case with this end (seconds since
+    the epoch) and these matchers, where None is any."""
 
-ANY = 0.0
+    state: str
+    end: float | None = None
+    matchers: frozenset[Matcher] | None = None
+
+    def __str__(self) -> str:
+        if self.state != "stands":
+            return self.state
+        what = "anything" if self.matchers is None else format_matchers(sorted(self.matchers, key=str))
+        return f"stands on {what} until {'any time' if self.end is None else format(self.end, '.3f')}"
+
+    def allows(self, now: Way) -> bool:
+        """Whether that is how it stands `now`, its end to the second."""
+        if self.state != now.state or self.state != "stands":
+            return self.state == now.state
+        assert now.end is not None
+        same = self.matchers is None or self.matchers == now.matchers
+        return same and (self.end is None or abs(self.end - now.end) < 1.0)
+
+
+ABSENT, EXPIRED = Way("absent"), Way("expired")
 
 
 @dataclass(frozen=True)
 class Kill:
-    """A member's death: when, its URL as consoles know it, and whether no other was alive."""
+    """A member's death: when, its URL as consoles know it, and whether it was the last one alive."""
 
     at: float
     url: str
@@ -35,16 +57,15 @@ class Kill:
 
 @dataclass
 class Write:
-    """One write of an action to one thread, from its intent to its outcome."""
+    """One write of an action to one thread, from its intent to its outcome. `only_on` are the members that it
+    showed on, None when it showed on all that there are."""
 
-    op: str
-    action: str
+    entry: Entry
     way: Way
     began: float
     ended: float
     result: Result
     only_on: tuple[str, ...] | None
-    """The members that it showed on, None when it showed on all."""
 
 
 @dataclass
@@ -62,52 +83,68 @@ def threads_of(entries: Iterable[Entry]) -> dict[str, Thread]:
     outcomes = {entry.op: entry for entry in ordered if entry.phase is Phase.OUTCOME}
     found: dict[str, Thread] = {}
     for op, intent in intents.items():
-        for nonce, way in _effects(intent, outcomes.get(op), intents):
+        outcome = outcomes.get(op)
+        if outcome is not None and "nothing was done" in outcome.message:
+            continue
+        for nonce, way in _effects(intent, outcomes):
             thread = found.setdefault(nonce, Thread())
             if nonce == op:
                 thread.begun = intent
-            thread.writes.append(_write(intent, outcomes.get(op), way))
+            thread.writes.append(_write(intent, outcome, way))
     for thread in found.values():
         thread.writes.sort(key=lambda write: write.ended)
     return found
 
 
-def _effects(intent: Entry, outcome: Entry | None, intents: Mapping[str, Entry]) -> list[tuple[str, Way]]:
-    """Which threads an action is about, and how each stands once it is done."""
-    detail = intent.detail | (outcome.detail if outcome is not None else {})
-    if intent.action in ("ack", "silence"):
-        return [(intent.op, ANY if intent.action == "ack" else _end(detail["silence"]))]
+def _effects(intent: Entry, outcomes: Mapping[str, Entry]) -> list[tuple[str, Way]]:
+    """Which thread an action is about, and how that stands once it is done."""
+    detail = intent.detail
+    if intent.action == "ack":
+        return [(intent.op, Way("stands"))]
+    if intent.action == "silence":
+        return [(intent.op, _standing(detail["silence"]))]
+    if intent.action == "edit":
+        return [(_silence(detail["silence"]).op, _standing(detail["wanted"]))]
     if intent.action == "extend":
-        return [(_nonce(detail["silence"]), float(str(detail["until"])))]
+        end = float(str(detail["until"]))
+        return [(_silence(detail["silence"]).op, Way("stands", end, _standing(detail["silence"]).matchers))]
+    if intent.action == "ack-again":
+        return [(_silence(detail["silence"]).op, Way("stands"))]
     if intent.action == "expire":
-        return [(_nonce(detail["silence"]), EXPIRED)]
+        return [(_silence(detail["silence"]).op, EXPIRED)]
     if intent.action == "undo":
-        undone = intents.get(str(detail["undoes"]))
-        if undone is not None and undone.action == "expire":
-            return [(intent.op, _end(undone.detail["silence"]))]
-        return [(str(detail["undoes"]), EXPIRED)]
+        how = outcomes[str(detail["undoes"])].detail["undo"]
+        assert isinstance(how, dict)
+        return [_undone(intent.op, how)]
     return []
+
+
+def _undone(op: str, how: Mapping[str, object]) -> tuple[str, Way]:
+    if how["kind"] == "create":
+        return op, _standing(how["silence"])
+    if how["kind"] == "expire":
+        return str(how["op"]), EXPIRED
+    before = how["before"] if how["kind"] == "put back" else how["silence"]
+    return _silence(before).op, _standing(before)
 
 
 def _write(intent: Entry, outcome: Entry | None, way: Way) -> Write:
     detail = outcome.detail if outcome is not None else {}
     shown, missing = detail.get("visible_on"), detail.get("not_visible_on")
-    only_on = tuple(str(url) for url in shown) if missing and isinstance(shown, list) else None
     return Write(
-        op=intent.op,
-        action=intent.action,
+        entry=outcome or intent,
         way=way,
         began=intent.at,
         ended=outcome.at if outcome is not None else float("inf"),
         result=outcome.result if outcome is not None else Result.OPEN,
-        only_on=only_on,
+        only_on=tuple(str(url) for url in shown) if missing and isinstance(shown, list) else None,
     )
 
 
 def ways_of(thread: Thread, kills: Sequence[Kill]) -> set[Way]:
     """The ways in which a thread may stand, after all that the journals say."""
-    ways: set[Way] = {ABSENT}
-    ever: set[Way] = {ABSENT}
+    ways = {ABSENT}
+    ever = {ABSENT}
     for write in thread.writes:
         if write.result in (Result.FAILED, Result.REFUSED):
             continue
@@ -116,35 +153,43 @@ def ways_of(thread: Thread, kills: Sequence[Kill]) -> set[Way]:
             kill.at >= write.began and kill.url in write.only_on for kill in kills
         )
         sure = write.result is Result.DONE and not beside and not holder_died
-        # What is to be expired and is not there any more counts as expired.
+        # What is expired and had been lost before is not there to be expired.
         new = {write.way, ABSENT} if write.way == EXPIRED and ABSENT in ways else {write.way}
         ways = new if sure else ways | new
         ever |= new
-    if any(kill.last for kill in kills):
-        return ever
-    return ways
+    return ever if any(kill.last for kill in kills) else ways
 
 
 def problems(entries: Sequence[Entry], standing: Mapping[str, Silence], kills: Sequence[Kill]) -> list[str]:
     """What the journals do not explain, one line each; empty when all is as they say."""
-    found = [f"open in the journal: {entry.action} [op={entry.op}]" for entry in _open(entries)]
     threads = threads_of(entries)
     by_nonce: dict[str, list[Silence]] = {}
     for silence in standing.values():
         by_nonce.setdefault(silence.op, []).append(silence)
+    found = []
     for nonce, silences in by_nonce.items():
         if nonce not in threads or threads[nonce].begun is None:
             found.append(f"no journal says who made {[s.id for s in silences]} [op={nonce}]")
-        alive = [silence for silence in silences if silence.status.state != "expired"]
+        alive = [s.id for s in silences if s.status.state != "expired"]
         if len(alive) > 1:
-            found.append(f"made twice: {[s.id for s in alive]} [op={nonce}]")
+            found.append(f"made twice: {alive} [op={nonce}]{_story(threads.get(nonce))}")
     for nonce, thread in threads.items():
         now = way_of(by_nonce.get(nonce, ()))
         allowed = ways_of(thread, kills)
-        if not any(same_way(now, way) for way in allowed):
-            said = ", ".join(f"{w.action} {w.result.value}" for w in thread.writes)
-            found.append(f"[op={nonce}] stands as {now}, the journal ({said}) explains only {allowed}")
+        if not any(way.allows(now) for way in allowed):
+            explained = " or ".join(map(str, allowed))
+            found.append(f"[op={nonce}] {now}; the journal explains only that it {explained}{_story(thread)}")
     return found + twice(standing.values())
+
+
+def _story(thread: Thread | None) -> str:
+    """What the journals say of a thread, for a failure's message."""
+    writes = thread.writes if thread is not None else ()
+    return "".join(
+        f"\n    {w.began:.3f} to {w.ended:.3f} {w.entry.user} {w.entry.action} [op={w.entry.op}] "
+        f"{w.result.value}: {w.entry.message}"
+        for w in writes
+    )
 
 
 def way_of(silences: Iterable[Silence]) -> Way:
@@ -152,46 +197,39 @@ def way_of(silences: Iterable[Silence]) -> Way:
     states = {silence.status.state: silence for silence in silences}
     alive = states.get("active") or states.get("pending")
     if alive is not None:
-        return alive.ends
+        return Way("stands", alive.ends, frozenset(alive.matchers))
     return EXPIRED if states else ABSENT
 
 
-def same_way(now: Way, way: Way) -> bool:
-    """Whether that is how it stands, to the second."""
-    if isinstance(now, str) or isinstance(way, str):
-        return now == way
-    return way == ANY or abs(now - way) < 1.0
-
-
 def twice(standing: Iterable[Silence]) -> list[str]:
-    """The silences that stand beside another with the same matchers by the same creator, and alerts that are
-    acknowledged twice, by whomever."""
+    """The silences that stand beside another with the same matchers by the same creator, and acks that stand
+    beside another of the same alerts, by whomever."""
     alive = [silence for silence in standing if silence.status.state != "expired"]
     same = Counter((frozenset(s.matchers), str(s.created_by)) for s in alive)
     acks = Counter(frozenset(s.matchers) for s in alive if s.is_ack)
-    return [
-        f"{count} alike by {who}: {sorted(str(m) for m in matchers)}"
+    found = [
+        f"{count} alike by {who}: {sorted(map(str, matchers))}"
         for (matchers, who), count in same.items()
         if count > 1
-    ] + [
-        f"{count} acks of {sorted(str(m) for m in matchers)}: {sorted({str(s.created_by) for s in alive})}"
-        for matchers, count in acks.items()
-        if count > 1
     ]
+    for matchers, count in acks.items():
+        who = sorted({str(s.created_by) for s in alive if frozenset(s.matchers) == matchers})
+        if count > 1 and len(who) > 1:
+            found.append(f"{count} acks of {sorted(map(str, matchers))}, by {', '.join(who)}")
+    return found
 
 
-def _open(entries: Sequence[Entry]) -> list[Entry]:
+def open_of(entries: Sequence[Entry]) -> list[Entry]:
+    """The intents without an outcome."""
     ended = {entry.op for entry in entries if entry.phase is Phase.OUTCOME}
     return [entry for entry in entries if entry.phase is Phase.INTENT and entry.op not in ended]
 
 
-def _nonce(silence: object) -> str:
-    """The nonce in the comment of a journalled silence."""
-    assert isinstance(silence, dict)
-    return Silence(matchers=(), created_by=silence["comment"], comment=silence["comment"]).op
+def _silence(data: object) -> Silence:
+    """A silence out of a journal."""
+    return msgspec.convert(data, Silence)
 
 
-def _end(silence: object) -> float:
-    """When a journalled silence ends, seconds since the epoch."""
-    assert isinstance(silence, dict)
-    return datetime.fromisoformat(str(silence["endsAt"])).timestamp()
+def _standing(data: object) -> Way:
+    silence = _silence(data)
+    return Way("stands", silence.ends, frozenset(silence.matchers))

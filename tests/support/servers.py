@@ -49,6 +49,9 @@ scrape_configs:
     static_configs: [{targets: ["%(self)s"]}]
 """
 
+# The defaults are made for wide networks. The last one mends what was said to a member that had just died.
+GOSSIP = ("--cluster.settle-timeout=1s", "--cluster.gossip-interval=50ms", "--cluster.pushpull-interval=2s")
+
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -197,8 +200,7 @@ class Alertmanager(Server):
             f"--web.listen-address=127.0.0.1:{self.port}",
             f"--cluster.listen-address={gossip}",
             *(f"--cluster.peer=127.0.0.1:{peer}" for peer in self._peers),
-            # Gossip at once: the defaults are made for wide networks.
-            *(("--cluster.settle-timeout=1s", "--cluster.gossip-interval=50ms") if gossip else ()),
+            *(GOSSIP if gossip else ()),
         )
 
     def post_alerts(self, alerts: Sequence[object]) -> None:
