@@ -9,7 +9,7 @@ import msgspec
 from opsconsole.actions.ack import narrowing
 from opsconsole.actions.base import Desk, Done, as_data
 from opsconsole.actions.silence import expire, extend, set_back
-from opsconsole.actions.writing import clock_words, moment, post, subject_of
+from opsconsole.actions.writing import clock_words, moment, overwrite, subject_of
 from opsconsole.errors import OpsError, Refused, SourceError, UsageError
 from opsconsole.model.acks import AckPolicy, asks_again, is_mine, last_end
 from opsconsole.model.alerts import Alert
@@ -139,9 +139,8 @@ async def ack_again(desk: Desk, silence: Silence, policy: AckPolicy) -> Outcome:
         now = desk.now(cluster)
         comment = ack_comment(ack_user(desk.user), current.reason, current.op, again=now)
         ends_at = moment(max(now + policy.duration, current.ends))
-        written = await post(
-            desk, cluster, msgspec.structs.replace(current, ends_at=ends_at, comment=safe(comment)), ""
-        )
+        wanted = msgspec.structs.replace(current, ends_at=ends_at, comment=safe(comment))
+        written = await overwrite(desk, cluster, current, wanted)
         made = written.silence
         return Done(
             message=safe(f"acknowledged again {subject_of(made)} until {clock_words(made.ends_at)}"),

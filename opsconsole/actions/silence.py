@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from opsconsole.actions.base import Cluster, Desk, Done, as_data
-from opsconsole.actions.writing import Written, clock_words, expire_now, moment, post, subject_of
+from opsconsole.actions.writing import Written, clock_words, expire_now, moment, overwrite, post, subject_of
 from opsconsole.errors import Refused, UsageError
 from opsconsole.model.journal import Outcome
 from opsconsole.model.radius import refuse_everything
@@ -52,7 +52,7 @@ async def extend(desk: Desk, silence: Silence, until: float, *, because: str) ->
         if until <= desk.now(cluster):
             raise Refused("the new end has already passed", hint="to end it now, expire it")
         wanted = msgspec.structs.replace(current, ends_at=moment(until))
-        made = await post(desk, cluster, wanted, "")
+        made = await overwrite(desk, cluster, current, wanted)
         end = clock_words(made.silence.ends_at)
         words = f"extended {subject_of(made.silence)} until {end}, {because}"
         return Done(

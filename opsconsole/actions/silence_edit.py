@@ -10,8 +10,8 @@ import msgspec
 
 from opsconsole.actions.base import Cluster, Desk, Done, as_data
 from opsconsole.actions.silence import check, expire, plain_comment
-from opsconsole.actions.writing import clock_words, expire_now, moment, post, subject_of
-from opsconsole.errors import JournalError, OpsError, Refused, SourceError, Unverified
+from opsconsole.actions.writing import clock_words, expire_now, moment, overwrite, subject_of
+from opsconsole.errors import JournalError, Refused
 from opsconsole.model.journal import Outcome, Phase, Result
 from opsconsole.model.silence_changes import SAME_SECONDS, changes_between, successor
 from opsconsole.model.silences import Silence
@@ -135,13 +135,12 @@ async def _present_id(desk: Desk, id: str) -> str:
 
 
 async def replace(desk: Desk, cluster: Cluster, current: Silence, wanted: Silence, verb: str) -> Done:
-    """Write `wanted` over `current` and adopt the id that it gets. Raises as `post` does, and Unverified when
-    both would be left in force."""
-    written = await post(desk, cluster, wanted, "")
+    """Write `wanted` over `current` and adopt the id that it gets. Raises as `overwrite` does."""
+    written = await overwrite(desk, cluster, current, wanted)
     made = written.silence
     words = f"{verb} {subject_of(made)}, until {clock_words(made.ends_at)}"
     if made.id != current.id:
-        words += f"; it is {safe(made.id, 60)} now, and {await _old_one(desk, cluster, current, made)}"
+        words += f"; it is {safe(made.id, 60)} now, and the old one, {safe(current.id, 60)}, is expired"
     late = "" if made.status.state == "active" else f" (it is {safe(made.status.state, 20)})"
     return Done(
         message=safe(f"{words}{late}"),
@@ -151,22 +150,6 @@ async def replace(desk: Desk, cluster: Cluster, current: Silence, wanted: Silenc
         cluster=cluster.name,
         visible=written.visible,
     )
-
-
-async def _old_one(desk: Desk, cluster: Cluster, old: Silence, made: Silence) -> str:
-    """The state of the one that was replaced, in words; it is ended when Alertmanager has not done that."""
-    name = safe(old.id, 60)
-    try:
-        found = await cluster.silence(old.id)
-        if found is not None and found.status.state != "expired":
-            await expire_now(desk, cluster, found)
-    except OpsError as error:
-        why = f"{error.kind}: {error.message}" if isinstance(error, SourceError) else error.message
-        raise Unverified(
-            f"BOTH ARE IN FORCE: {safe(made.id, 60)} was made, but the old one, {name}, is not expired ({why})",
-            hint=f"expire {name} by hand",
-        ) from error
-    return f"the old one, {name}, is expired"
 
 
 def _signed(desk: Desk, before: Silence, wanted: Silence) -> Silence:

@@ -11,7 +11,7 @@ from opsconsole.actions.base import Desk, Done
 from opsconsole.actions.rollback import FlagActions, restoring
 from opsconsole.actions.silence import SKEW, created, draft_of, plain_comment
 from opsconsole.actions.silence_edit import put_back
-from opsconsole.actions.writing import clock_words, expire_now, moment, post
+from opsconsole.actions.writing import clock_words, expire_now, moment, overwrite, post
 from opsconsole.errors import JournalError, Refused
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
 from opsconsole.model.silences import Silence
@@ -154,7 +154,7 @@ class Undo:
             words = f"it would have ended at {clock_words(old.ends_at)}: expired it"
             return Done(message=trusted(words), silence_id=current.id, cluster=cluster.name, visible=visible)
         wanted = msgspec.structs.replace(current, ends_at=old.ends_at, comment=old.comment)
-        made = await post(self._desk, cluster, wanted, "")
+        made = await overwrite(self._desk, cluster, current, wanted)
         return Done(
             message=trusted(f"it ends at {clock_words(made.silence.ends_at)} again"),
             silence_id=made.silence.id,

@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 import msgspec
 
 from opsconsole.actions.base import Cluster, Desk, T
-from opsconsole.errors import Ambiguous, BadQuery, SourceError, Unauthorised, Unverified
+from opsconsole.errors import (
+    Ambiguous,
+    BadQuery,
+    Conflict,
+    OpsError,
+    SourceError,
+    Unauthorised,
+    Unverified,
+)
 from opsconsole.model.matchers import format_matchers
 from opsconsole.model.members import MemberSilence, Visible
 from opsconsole.model.silences import Silence, merge_silences
@@ -60,6 +68,55 @@ async def post(desk: Desk, cluster: Cluster, silence: Silence, op: str) -> Writt
             ) from error
         identity = found.id
     return await _read_back(desk, cluster, identity, silence)
+
+
+async def overwrite(desk: Desk, cluster: Cluster, old: Silence, wanted: Silence) -> Written:
+    """Write `wanted`, which has the id of `old`, and read it back; one of both is in force afterwards.
+
+    Alertmanager gives a new id when the matchers differ, but also when `old` was ended between our reading and
+    our writing. Raises as `post` does; Conflict when someone else was first, and ours is taken back; Unverified
+    when both would be left in force.
+    """
+    written = await post(desk, cluster, wanted, "")
+    made = written.silence
+    if made.id == old.id:
+        return written
+    name, other = safe(made.id, 60), safe(old.id, 60)
+    try:
+        found = await cluster.silence(old.id)
+        everything = (await cluster.silences()).data
+        rival = next((s for s in everything if s.id != old.id and _was_before(s, made)), None)
+        # What our own write ends, Alertmanager ends after it has looked at the clock for the new one.
+        late = found is not None and found.status.state == "expired" and found.updated_at < made.updated_at
+        if rival is not None or late:
+            await expire_now(desk, cluster, made)
+        elif found is not None and found.status.state != "expired":
+            await expire_now(desk, cluster, found)
+    except OpsError as error:
+        why = f"{error.kind}: {error.message}" if isinstance(error, SourceError) else error.message
+        raise Unverified(
+            f"BOTH ARE IN FORCE: {name} was made, but the old one, {other}, is not known to have ended ({why})",
+            hint=f"look which of {name} and {other} stand, and expire one by hand",
+        ) from error
+    if rival is not None:
+        raise Conflict(
+            f"{rival.created_by} changed silence {other} at the same moment and was first: {safe(rival.id, 60)} "
+            f"took its place; what this wrote ({name}) is expired again",
+            hint="look at what it is now, then begin again from that",
+        )
+    if late:
+        raise Conflict(
+            f"silence {other} was ended at the same moment, before this was written; what this wrote ({name}) is "
+            "expired again",
+            hint="create it again if it is still wanted",
+        )
+    return written
+
+
+def _was_before(other: Silence, made: Silence) -> bool:
+    """Whether another silence in force is what someone else made of the same one, before."""
+    same_one = bool(made.op) and other.op == made.op and other.id != made.id and other.status.state != "expired"
+    return same_one and (other.updated_at, other.id) < (made.updated_at, made.id)
 
 
 async def _read_back(desk: Desk, cluster: Cluster, identity: str, silence: Silence) -> Written:

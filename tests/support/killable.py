@@ -13,6 +13,7 @@ A killed member refuses connections, as it would without a proxy: the proxy stop
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import socket
 import time
@@ -29,7 +30,8 @@ import pytest
 from opsconsole.model.silences import Silence
 from tests.support.fault_proxy import message
 from tests.support.ledger import Kill
-from tests.support.servers import Alertmanager, AlertmanagerClusterOf, http
+from tests.support.servers import Alertmanager, AlertmanagerClusterOf
+from tests.support.servers import http as ask
 
 LIMIT = 30.0
 """Seconds for members to agree, or for a member to come back."""
@@ -224,7 +226,7 @@ class KillableCluster:
 
 def silences_of(member: Alertmanager) -> dict[str, Silence]:
     """One member's silences by id, expired ones too."""
-    found = msgspec.convert(json.loads(http("GET", f"{member.url}/api/v2/silences")), list[Silence])
+    found = msgspec.convert(json.loads(ask("GET", f"{member.url}/api/v2/silences")), list[Silence])
     return {silence.id: silence for silence in found}
 
 
@@ -269,7 +271,8 @@ class Trap:
         }
         if here.get(self.step, False) and not self.sprung:
             if self.step is Step.GOSSIPED:
-                await self._cluster.agreed()
+                with suppress(OSError, http.client.HTTPException):  # the other member is dying too
+                    await self._cluster.agreed()
             self.spring()
         self._written = self._written or (write and passage is Passage.ANSWERED)
 

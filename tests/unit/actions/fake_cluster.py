@@ -111,8 +111,10 @@ class FakeCluster:
         self.calls.append("post_silence")
         self._fault(self.before, "post_silence")
         identity = silence.id
-        if not identity or self.new_id_on_update:
-            if identity:
+        ended = bool(identity) and self.state_of(self.kept[identity]) == "expired"
+        silence = msgspec.structs.replace(silence, updated_at=self._now())
+        if not identity or ended or self.new_id_on_update:
+            if identity and not ended:
                 self._end(identity)
             identity = f"id-{next(self._ids)}"
             starts = max(silence.starts_at, self._now())
@@ -129,7 +131,8 @@ class FakeCluster:
         self._fault(self.after, "expire_silence")
 
     def _end(self, id: str) -> None:
-        self.kept[id] = msgspec.structs.replace(self.kept[id], ends_at=self._now())
+        now = self._now()
+        self.kept[id] = msgspec.structs.replace(self.kept[id], ends_at=now, updated_at=now)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self.clock.now() + self.skew, UTC)
