@@ -18,7 +18,7 @@ from opsconsole.model.silences import Silence
 from opsconsole.text import safe
 from tests.support.consoles import Console, draft
 from tests.support.killable import KillableCluster, Step, Trap
-from tests.support.ledger import open_of, problems
+from tests.support.ledger import problems
 
 ALERTS = 3
 WEIGHTS = {
@@ -243,7 +243,6 @@ class Story:
         self.standing = sum(silence.status.state != "expired" for silence in ours.values())
         self.members_killed = len(self.cluster.kills)
         self.problems += problems(entries, ours, self.cluster.kills)
-        self.problems += [f"left open: {entry.action} [op={entry.op}]" for entry in open_of(entries)]
         for console in self._consoles:
             self.problems += [f"{console.user}'s journal: {problem}" for problem in console.journal.verify()]
             await console.aclose()
