@@ -14,6 +14,9 @@ from opsconsole.state.failures import place_of
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import trusted
 
+INTERNAL = ".internal"
+"""How the id of a verdict ends that says that a check itself broke."""
+
 
 def run_checks(snapshot: Snapshot, checks: Iterable[Check] = CATALOG) -> tuple[Verdict, ...]:
     """The verdicts of the checks, in their order, each with its own id and its duration: the seconds of the
@@ -47,7 +50,7 @@ def _judged(check: Check, snapshot: Snapshot) -> Iterator[Verdict]:
         yield from check.run(snapshot)
     except Exception as error:  # noqa: BLE001  one check must not end the rest, nor look like OK
         yield Verdict(
-            id=f"{check.id}.internal",
+            id=f"{check.id}{INTERNAL}",
             title=check.title,
             level=Level.UNKNOWN,
             reason=trusted(f"internal error while judging: {place_of(error)}"),

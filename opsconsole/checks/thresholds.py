@@ -13,7 +13,7 @@ from opsconsole.model.playbook import Panel, Threshold
 from opsconsole.model.reading import Reading
 from opsconsole.model.series import Series
 from opsconsole.model.units import UNITS
-from opsconsole.model.verdicts import Level, Verdict, badness
+from opsconsole.model.verdicts import Level, Measure, Range, Verdict, badness
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import SafeText, safe, trusted
 
@@ -50,13 +50,39 @@ def check_thresholds(snapshot: Snapshot) -> Iterator[Verdict]:
         state = lasting_state(panel, reading, snapshot.now)
         hint = reading.failure.hint if reading.failure is not None else trusted("")
         yield Verdict(
-            id=f"thresholds.{safe(key.replace('/', '.'), 80)}",
+            id=verdict_id(key),
             title=panel.title,
             level=state.level,
             reason=_reason(state, panel.unit),
             hint=hint,
             duration=snapshot.took.get(f"panel {key}", 0.0),
+            measure=_measure(panel, state.value),
         )
+
+
+def verdict_id(key: str) -> str:
+    """The id of the verdict on a panel, from its key `system/id`."""
+    return f"thresholds.{safe(key.replace('/', '.'), 80)}"
+
+
+def _measure(panel: Panel, value: float | None) -> Measure:
+    return Measure(
+        value=value,
+        unit=panel.unit,
+        warning=_fine(panel, Level.WARNING),
+        critical=_fine(panel, Level.CRITICAL),
+    )
+
+
+def _fine(panel: Panel, level: Level) -> Range | None:
+    """The values that cross none of a level's thresholds."""
+    own = [t for t in panel.thresholds if t.level is level]
+    if not own:
+        return None
+    return Range(
+        low=max((t.below for t in own if t.below is not None), default=None),
+        high=min((t.above for t in own if t.above is not None), default=None),
+    )
 
 
 def lasting_state(panel: Panel, reading: Reading[PanelData], now: float) -> PanelState:

@@ -2,118 +2,126 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
+from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
-from opsconsole.checks.catalog import CATALOG
-from opsconsole.checks.run import overall, run_checks
-from opsconsole.checks.thresholds import checked_panels, crossed_panels
-from opsconsole.cli.finish import Finished, hush_stdout
+from opsconsole.cli.check_options import FormatName, LevelName, Wanted, wanted_of
+from opsconsole.cli.finish import Finished
 from opsconsole.cli.options import connected
-from opsconsole.cli.wiring import Reading, open_reading
 from opsconsole.config.discover import Options
-from opsconsole.model.verdicts import Level, Verdict, badness
-from opsconsole.state.snapshot import Snapshot
 
-_COLOURS = {Level.OK: "32", Level.WARNING: "33", Level.CRITICAL: "31;1", Level.UNKNOWN: "35;1"}
+_SELECT, _REPORT, _WATCH = "Which checks", "The report", "Again and again"
 
 
 @connected
 def check(
     options: Options,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Only these ids and groups; may be repeated.", rich_help_panel=_SELECT),
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Not these ids and groups; may be repeated.", rich_help_panel=_SELECT),
+    ] = None,
+    list_checks: Annotated[
+        bool, typer.Option("--list", help="Explain each check, and ask nothing.", rich_help_panel=_SELECT)
+    ] = False,
+    format: Annotated[
+        FormatName | None, typer.Option(help="How to write the report: text if left out.", rich_help_panel=_REPORT)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="--format json.", rich_help_panel=_REPORT)] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the report there, whole or not at all, instead of to stdout.",
+            rich_help_panel=_REPORT,
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only the exit code.", rich_help_panel=_REPORT)
+    ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of --format json.", rich_help_panel=_REPORT)
+    ] = False,
+    operator: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who vouches for --format markdown.", rich_help_panel=_REPORT),
+    ] = None,
+    system_version: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="The release that was verified, for markdown.", rich_help_panel=_REPORT),
+    ] = "",
+    unknown_as: Annotated[
+        LevelName | None,
+        typer.Option(help="What UNKNOWN counts as; the report says so.", rich_help_panel=_REPORT),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="An earlier JSON report: only what got worse counts.",
+            rich_help_panel=_REPORT,
+        ),
+    ] = None,
+    watch: Annotated[
+        str | None,
+        typer.Option(metavar="SECONDS", help="Check again every so often: 30, 30s, 5m.", rich_help_panel=_WATCH),
+    ] = None,
+    until: Annotated[
+        LevelName | None,
+        typer.Option(help="Check every 5 s (or --watch) until it is this or better.", rich_help_panel=_WATCH),
+    ] = None,
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds for the whole run; what has not answered by then is UNKNOWN.")
-    ] = 30.0,
+        str | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="For the whole run: 30, 30s, 5m. What has not answered by then is UNKNOWN. 30s, with --until 5m.",
+            rich_help_panel=_WATCH,
+        ),
+    ] = None,
 ) -> None:
     """Check sources, targets, rules, alerts and thresholds once.
 
     Exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also for usage and configuration errors). What is
     missing, stale, partial or failed is UNKNOWN, never OK.
     """
-    opened = open_reading(options)
-    asyncio.run(_ask(opened, timeout))
-    verdicts = run_checks(opened.engine.snapshot)
-    level = overall(verdicts)
-    try:
-        sys.stdout.write(_json(verdicts, level) if as_json else _text(verdicts, level))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        hush_stdout()  # nobody reads the report; the verdict is still the exit code
-    raise Finished(int(level))
-
-
-async def _ask(opened: Reading, timeout: float) -> None:
-    engine = opened.engine
-    try:
-        async with asyncio.timeout(timeout):
-            await collect_for_checks(opened)
-    except TimeoutError:
-        engine.polls.overdue(timeout, [key for key, _ in checked_panels(engine.snapshot)])
-    finally:
-        await engine.aclose()
-
-
-async def collect_for_checks(opened: Reading) -> Snapshot:
-    """One round of every poller, with the latest value of the panels that have thresholds; then, of those that
-    are over one which has to last, for how long they have been."""
-    engine = opened.engine
-    engine.polls.panels.instant = True
-    panels = [key for key, _ in checked_panels(engine.snapshot)]
-    snapshot = await engine.collect(names=frozenset().union(*(check.needs for check in CATALOG)), panels=panels)
-    crossed = crossed_panels(snapshot)
-    if not crossed:
-        return snapshot
-    engine.polls.panels.lasting = crossed
-    return await engine.collect(names=(), panels=crossed)
-
-
-def _json(verdicts: tuple[Verdict, ...], level: Level) -> str:
-    report = {
-        "version": 1,
-        "verdict": level.name,
-        "checks": [
-            {
-                "id": v.id,
-                "group": v.group,
-                "title": v.title,
-                "verdict": v.level.name,
-                "reason": v.reason,
-                "evidence": v.evidence,
-                "hint": v.hint,
-            }
-            for v in verdicts
-        ],
-    }
-    return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
-
-
-def _text(verdicts: tuple[Verdict, ...], level: Level) -> str:
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    ordered = sorted(verdicts, key=lambda v: -badness(v.level))
-    width = max((len(v.id) for v in ordered), default=0)
-    lines = []
-    for v in ordered:
-        lines.append(f"{_word(v.level, colour)}  {v.id:<{width}}  {v.reason}")
-        if v.level is not Level.OK:
-            lines += [f"          {e}" for e in v.evidence]
-            lines += [f"          hint: {v.hint}"] if v.hint else []
-    counts = ", ".join(
-        f"{n} {one.name}" for one in sorted(Level, key=lambda x: -badness(x)) if (n := _count(verdicts, one))
+    wanted = wanted_of(
+        only=only,
+        skip=skip,
+        format=format,
+        as_json=as_json,
+        output=output,
+        quiet=quiet,
+        operator=operator,
+        system_version=system_version,
+        unknown_as=unknown_as,
+        baseline=baseline,
+        watch=watch,
+        until=until,
+        timeout=timeout,
     )
-    lines.append(f"{_word(level, colour)}  {len(verdicts)} checks: {counts}")
-    return "\n".join(lines) + "\n"
+    if schema or list_checks:
+        _explain(wanted, schema)
+        return
+    from opsconsole.cli.check_rounds import check_in_rounds
+
+    raise Finished(check_in_rounds(options, wanted))
 
 
-def _count(verdicts: tuple[Verdict, ...], level: Level) -> int:
-    return sum(v.level is level for v in verdicts)
+def _explain(wanted: Wanted, schema: bool) -> None:
+    from opsconsole.cli.check_output import show
 
+    if schema:
+        from opsconsole.render.reports.json import schema as text_of
+    else:
+        from opsconsole.cli.check_list import listed
 
-def _word(level: Level, colour: bool) -> str:
-    word = f"{level.name:<8}"
-    return f"\x1b[{_COLOURS[level]}m{word}\x1b[0m" if colour else word
+        show(listed(wanted))
+        return
+    show(text_of())

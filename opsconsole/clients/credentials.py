@@ -10,6 +10,9 @@ from pathlib import Path
 from opsconsole.config.schema import HttpConfig
 from opsconsole.config.secrets import read_secret
 
+_SHORTEST = 4
+"""Characters of a secret at least that is looked for in what servers say: a shorter one is everywhere."""
+
 _Stamp = tuple[tuple[int, int, int], ...]
 
 
@@ -24,6 +27,7 @@ class Credentials:
         self._config = config
         self._files = _files(config)
         self._headers: tuple[tuple[str, str], ...] | None = None
+        self._secrets: tuple[bytes, ...] = ()
         self._stamp: _Stamp = ()
 
     async def headers(self) -> Sequence[tuple[str, str]]:
@@ -39,11 +43,20 @@ class Credentials:
         """Read everything again before the next request."""
         self._headers = None
 
+    def hide(self, said: bytes) -> bytes:
+        """What a server said without the secrets that it was sent: some repeat the request in their errors."""
+        for secret in self._secrets:
+            said = said.replace(secret, b"(secret)")
+        return said
+
     def _read(self) -> tuple[tuple[str, str], ...]:
         headers: list[tuple[str, str]] = []
+        secrets: list[str] = []
         for name, value in self._config.http_headers.items():
             headers += [(name, text) for text in value.values]
-            headers += [(name, read_secret(file=file)) for file in value.files]
+            read = [read_secret(file=file) for file in value.files]
+            headers += [(name, text) for text in read]
+            secrets += read
         basic, bearer = self._config.basic_auth, self._config.authorization
         if basic is not None:
             password = ""
@@ -51,9 +64,12 @@ class Credentials:
                 password = read_secret(file=basic.password_file, command=basic.password_command)
             pair = base64.b64encode(f"{basic.username}:{password}".encode()).decode()
             headers.append(("Authorization", f"Basic {pair}"))
+            secrets += [pair, password]
         elif bearer is not None:
             token = read_secret(file=bearer.credentials_file, command=bearer.credentials_command)
             headers.append(("Authorization", f"{bearer.type} {token}"))
+            secrets.append(token)
+        self._secrets = tuple(s.encode() for s in sorted(secrets, key=len, reverse=True) if len(s) >= _SHORTEST)
         return tuple(headers)
 
 

@@ -168,7 +168,10 @@ class Transport:
             if not 200 <= response.status_code < 300:
                 if response.status_code == 401:
                     self._credentials.forget()
-                start = await read_start(response, ERROR_BODY_LIMIT)
+                start = self._credentials.hide(await read_start(response, ERROR_BODY_LIMIT))
+                reason = response.extensions.get("reason_phrase")
+                if isinstance(reason, bytes):
+                    response.extensions["reason_phrase"] = self._credentials.hide(reason)
                 return from_status(response, start, where, now=self._clock.now())
             return Reply(response.status_code, await read_body(response, limit), date)
         except TooLarge:

@@ -1,0 +1,20 @@
+"""A run of the checks as text for people and for other programs: one pure writer for each format."""
+
+from __future__ import annotations
+
+import importlib
+
+from opsconsole.model.report import Report
+
+FORMATS = ("text", "json", "junit", "nagios", "prometheus", "markdown")
+
+
+def written(report: Report, format: str, *, colour: bool = False, compact: bool = False) -> str:
+    """The report in one of FORMATS, ending in a newline. `colour` is for text, `compact` (one line) for JSON.
+    Only the named format's module is imported."""
+    module = importlib.import_module(f"opsconsole.render.reports.{format}")
+    if format == "text":
+        return str(module.write(report, colour=colour))
+    if format == "json":
+        return str(module.write(report, compact=compact))
+    return str(module.write(report))
