@@ -108,7 +108,10 @@ class SourceError(OpsError):
 
 
 class Unreachable(SourceError):
+    """`refused` says that the machine was reached and nothing listens there."""
+
     kind = "unreachable"
+    refused: bool = False
 
 
 class TimedOut(SourceError):

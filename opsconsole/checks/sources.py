@@ -8,9 +8,8 @@ from typing import Any
 from opsconsole.checks.base import Check
 from opsconsole.model.reading import Reading
 from opsconsole.model.verdicts import Level, Verdict
-from opsconsole.state.members import troubles
-from opsconsole.state.snapshot import ClusterReading, Snapshot
-from opsconsole.text import SafeText, safe, trusted
+from opsconsole.state.snapshot import Snapshot
+from opsconsole.text import SafeText, trusted
 
 
 def check_prometheus(snapshot: Snapshot) -> Iterator[Verdict]:
@@ -25,26 +24,6 @@ def check_prometheus(snapshot: Snapshot) -> Iterator[Verdict]:
             reason=trusted("none configured: rules, targets and panels cannot be checked"),
             hint=trusted("--prometheus URL, or prometheus: in the context"),
         )
-
-
-def check_clusters(snapshot: Snapshot) -> Iterator[Verdict]:
-    """One verdict for each Alertmanager cluster; without any, an UNKNOWN that says so."""
-    for cluster in snapshot.clusters:
-        yield _cluster(cluster, snapshot.now)
-    if not snapshot.clusters:
-        yield Verdict(
-            id="sources.alertmanager",
-            title=trusted("Alertmanager"),
-            level=Level.UNKNOWN,
-            reason=trusted("none configured: alerts cannot be checked"),
-            hint=trusted("--alertmanager URL, or alertmanager: in the context"),
-        )
-
-
-def check_flags(snapshot: Snapshot) -> Iterator[Verdict]:
-    """Whether the flag provider answers, if the context has one."""
-    if snapshot.flags is not None:
-        yield _flags(snapshot)
 
 
 def check_console(snapshot: Snapshot) -> Iterator[Verdict]:
@@ -87,43 +66,6 @@ def _prometheus(snapshot: Snapshot) -> Verdict:
     return Verdict(id="sources.prometheus.ready", title=title, level=Level.OK, reason=trusted(f"ready, {version}"))
 
 
-def _cluster(cluster: ClusterReading, now: float) -> Verdict:
-    name = safe(cluster.name, 40)
-    id, title = f"sources.alertmanager.{name}", trusted(f"Alertmanager {name} answers")
-    for reading in (cluster.alerts, cluster.silences):
-        if not reading.known(now):
-            return unknown(id, title, reading, now)
-    found = troubles(cluster, now)
-    if found:
-        down = sum(not m.status.known(now) for m in cluster.members)
-        reason = f"{down} of {len(cluster.members)} members unknown" if down else found[0].words
-        return Verdict(
-            id=id,
-            title=title,
-            level=Level.WARNING,
-            reason=safe(reason),
-            evidence=tuple(trouble.words for trouble in found),
-            hint=trusted("alerts and silences are read from the members that answer, and merged"),
-        )
-    members = trusted(f"{len(cluster.members)} of {len(cluster.members)} members") if cluster.members else ""
-    return Verdict(id=id, title=title, level=Level.OK, reason=trusted(f"answers {members}".rstrip()))
-
-
-def _flags(snapshot: Snapshot) -> Verdict:
-    reading = snapshot.flags
-    assert reading is not None
-    title = trusted("The flag provider answers")
-    if not reading.known(snapshot.now) or reading.data is None:
-        return unknown("sources.flags", title, reading, snapshot.now)
-    count = len(reading.data.flags)
-    return Verdict(
-        id="sources.flags",
-        title=title,
-        level=Level.OK,
-        reason=trusted(f"{count} flags from {reading.data.source}"),
-    )
-
-
 CHECKS = (
     Check(
         id="sources.prometheus",
@@ -133,23 +75,6 @@ CHECKS = (
         "context names none.",
         needs=frozenset({"prometheus"}),
         run=check_prometheus,
-    ),
-    Check(
-        id="sources.alertmanager",
-        group="sources",
-        title=trusted("Alertmanager answers"),
-        explains="Each Alertmanager cluster lists its alerts and silences (else UNKNOWN), and all of its members "
-        "answer, have settled, hold the same silences and agree with this clock (else WARNING).",
-        needs=frozenset({"alerts", "silences", "members"}),
-        run=check_clusters,
-    ),
-    Check(
-        id="sources.flags",
-        group="sources",
-        title=trusted("The flag provider answers"),
-        explains="The context's flag provider can be read. Nothing without a flag provider.",
-        needs=frozenset({"flags"}),
-        run=check_flags,
     ),
     Check(
         id="sources.console",

@@ -12,7 +12,7 @@ from opsconsole.lint.document import Alert, alerts_of, read_document
 from opsconsole.model.guard import GuardRule
 from opsconsole.model.matchers import format_matchers
 from opsconsole.model.oncall import SEATS, Duty, OnCall, on_duty
-from opsconsole.model.playbook import Dashboard, Panel, Playbook, Threshold
+from opsconsole.model.playbook import Dashboard, Panel, Playbook, Probe, Threshold
 from opsconsole.model.runbooks import runbook_for
 from opsconsole.model.severity import severity_of
 from opsconsole.render.times import format_duration
@@ -53,6 +53,7 @@ def _head(playbook: Playbook) -> list[str]:
         ("reviewed", playbook.reviewed),
         ("severities", ", ".join(playbook.severities)),
         ("jobs", ", ".join(jobs)),
+        ("dead-man alert", safe(playbook.deadman, 80)),
         ("flag panel", playbook.flag_panel),
     ]
     return [f"{playbook.title} ({safe(playbook.system)})", *columns([fact for fact in facts if fact[1]], "  ")]
@@ -136,11 +137,15 @@ def _relative(path: str, folder: str) -> str:
     return str(there.relative_to(folder)) if there.is_relative_to(folder) else path
 
 
+def _expected(probe: Probe) -> str:
+    words = f"answers {probe.status} within {format_duration(probe.timeout)}"
+    if probe.latency:
+        words += f", warns after {probe.latency:g}s"
+    return f"{words}, with `{safe(probe.contains, 60)}`" if probe.contains else words
+
+
 def _probes(playbook: Playbook) -> list[str]:
-    rows = [
-        (probe.name, f"GET {safe(probe.url)}", f"answers {probe.status} within {format_duration(probe.timeout)}")
-        for probe in playbook.probes
-    ]
+    rows = [(probe.name, f"GET {safe(probe.url)}", _expected(probe)) for probe in playbook.probes]
     return ["Probes", *columns(rows, "  ")] if rows else []
 
 

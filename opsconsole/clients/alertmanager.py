@@ -24,10 +24,11 @@ from opsconsole.clients.members import (
     worst,
 )
 from opsconsole.clients.transport import MIB, Transport
-from opsconsole.errors import BadQuery, SourceError, Unreachable
+from opsconsole.errors import BadQuery, BadReply, SourceError, Unreachable
 from opsconsole.model.alerts import Alert, AlertGroup, merge_members
 from opsconsole.model.matchers import Matcher
 from opsconsole.model.members import MemberSilence, MemberSilences
+from opsconsole.model.notifications import Notifications, notifications, read_metrics
 from opsconsole.model.rules import MemberStatus
 from opsconsole.model.silences import Silence, merge_silences, sanitise_silence
 from opsconsole.text import SafeText, safe
@@ -44,6 +45,9 @@ LOOK_DEADLINE = 5.0
 
 SKEW_NOISE = 2.0
 """Seconds of skew that count as none: the `Date` header has whole seconds, and the reply took its time."""
+
+METRICS_LIMIT = 8 * MIB
+"""Bytes of a member's `/metrics` that are read."""
 
 
 class ClusterReply(msgspec.Struct, Generic[T], frozen=True):
@@ -178,6 +182,21 @@ class AlertmanagerCluster:
     async def statuses(self) -> tuple[MemberReply, ...]:
         """Every member's own status, in the configured order. Never raises a SourceError."""
         return tuple(await asyncio.gather(*(self._status(member) for member in self._members)))
+
+    async def notifications(self) -> ClusterReply[Notifications]:
+        """What the members that answer say in their own metrics of the notifications since they started."""
+
+        async def ask(member: Transport) -> Sequence[tuple[Mapping[str, str], float]]:
+            path = "/metrics"
+            reply = await member.request("GET", path, limit=METRICS_LIMIT)
+            samples = read_metrics(reply.body.decode("utf-8", "replace"))
+            if not samples:
+                hint = "is it Alertmanager itself, without something before it that keeps /metrics away?"
+                raise BadReply("these are not Alertmanager's metrics", where=f"{member.url}{path}", hint=hint)
+            return samples
+
+        found, failures = await self._everyone(ask)
+        return ClusterReply(notifications(sample for samples in found for sample in samples), failures)
 
     async def post_silence(self, silence: Silence) -> str:
         """Create the silence, or update the one of its `id`, and return the id that it has now.

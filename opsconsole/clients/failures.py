@@ -96,7 +96,9 @@ def _unreachable(error: BaseException, where: str, *, sent: bool) -> Unreachable
             return Unreachable("the host name cannot be resolved", where=where, hint=hint)
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         hint = "is the server running, and is the port right?"
-        return Unreachable("connection refused", where=where, hint=hint)
+        refused = Unreachable("connection refused", where=where, hint=hint)
+        refused.refused = True
+        return refused
     if sent:
         hint = "the server may be restarting"
         return Unreachable("the connection was lost before an answer came", where=where, hint=hint)

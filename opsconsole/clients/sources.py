@@ -7,6 +7,7 @@ import asyncio
 from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.clients.flags import make_provider
 from opsconsole.clients.flags.base import FlagProvider
+from opsconsole.clients.probes import Prober
 from opsconsole.clients.prometheus import PrometheusClient
 from opsconsole.clients.transport import Transport
 from opsconsole.clock import Clock
@@ -34,6 +35,7 @@ class Sources:
         )
         self.clusters: dict[str, AlertmanagerCluster] = {c.name: self._cluster(c) for c in context.alertmanager}
         self.flags: FlagProvider | None = make_provider(context.flags) if context.flags is not None else None
+        self.prober = Prober(clock)
         self.wants_discovery = context.find_alertmanagers and not self.clusters and self.prometheus is not None
 
     async def discover(self) -> bool:

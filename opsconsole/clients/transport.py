@@ -40,8 +40,8 @@ _URLS = 32
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A reply with a 2xx status. `body` is decompressed; `server_date` is the server's clock, seconds since
-    the epoch with a resolution of 1 s, None when it did not say."""
+    """A reply, with a 2xx status unless any was asked for. `body` is decompressed; `server_date` is the server's
+    clock, seconds since the epoch with a resolution of 1 s, None when it did not say."""
 
     status: int
     body: bytes
@@ -103,13 +103,15 @@ class Transport:
         deadline: float | None = None,
         limit: int | None = None,
         small: bool = False,
+        any_status: bool = False,
     ) -> Reply:
         """Ask once and give the whole reply, or raise a SourceError.
 
         `path` starts with a slash and is already percent-encoded. `form` is sent form-encoded, `json` as it
         is. `deadline` is in seconds for everything from connecting to the last byte (default: the
         endpoint's timeout), `limit` in decompressed bytes. A reply that is known to be `small` is not asked
-        for compressed, which would take the server longer than the answer.
+        for compressed, which would take the server longer than the answer. With `any_status` every status is a
+        reply, not only 2xx.
         """
         seconds = self.timeout if deadline is None else deadline
         content, content_type = _content(form, json)
@@ -117,7 +119,7 @@ class Transport:
         if content_type:
             headers.append(("Content-Type", content_type))
         async with self._gate or nullcontext():
-            outcome = await self._timed(method, path, params or (), content, headers, seconds, limit)
+            outcome = await self._timed(method, path, params or (), content, headers, seconds, limit, any_status)
         # Raised outside of any handler: a traceback must not lead back to an httpx message.
         if isinstance(outcome, SourceError):
             raise outcome
@@ -138,6 +140,7 @@ class Transport:
         headers: list[tuple[str, str]],
         seconds: float,
         limit: int | None,
+        any_status: bool,
     ) -> Reply | SourceError:
         progress = _Progress()
         where = f"{self.url}{safe(path, 200)}"
@@ -150,7 +153,7 @@ class Transport:
                     content=content,
                     extensions=self._extensions(progress),
                 )
-                return await self._exchange(request, where, BODY_LIMIT if limit is None else limit)
+                return await self._exchange(request, where, BODY_LIMIT if limit is None else limit, any_status)
         except TimeoutError:
             return timed_out(where, seconds, sent=progress.sent, answering=progress.answering)
         except ConfigError as error:
@@ -160,12 +163,14 @@ class Transport:
         except UnicodeError:
             return _unencodable(where)
 
-    async def _exchange(self, request: httpx.Request, where: str, limit: int) -> Reply | SourceError:
+    async def _exchange(
+        self, request: httpx.Request, where: str, limit: int, any_status: bool
+    ) -> Reply | SourceError:
         response = await self._opened().handle_async_request(request)
         try:
             date = http_date(response.headers.get("date", ""))
             self.skew = None if date is None else date - self._clock.now()
-            if not 200 <= response.status_code < 300:
+            if not any_status and not 200 <= response.status_code < 300:
                 if response.status_code == 401:
                     self._credentials.forget()
                 start = self._credentials.hide(await read_start(response, ERROR_BODY_LIMIT))

@@ -51,6 +51,16 @@ def state_dir(env: Mapping[str, str]) -> Path:
     return Path(platformdirs.user_state_dir("opsconsole", appauthor=False))
 
 
+def cache_dir(env: Mapping[str, str]) -> Path:
+    """The folder of what can be worked out again, whether or not it is there; `OPSCONSOLE_CACHE_DIR` overrides."""
+    named = env.get("OPSCONSOLE_CACHE_DIR", "")
+    if named:
+        return expand(named, Path.cwd(), home_of(env))
+    import platformdirs  # only here: most commands keep nothing
+
+    return Path(platformdirs.user_cache_dir("opsconsole", appauthor=False))
+
+
 def journal_file(env: Mapping[str, str]) -> Path:
     """The journal's file, absolute, whether or not it is there."""
     return state_dir(env) / "journal.db"

@@ -104,6 +104,10 @@ PROBE: Table = {
     "url": Key("The http or https URL to get, without user name.", text(r"^https?://[^@/?#]+([/?][^#]*)?$"), True),
     "status": Key("The HTTP status that it must answer with, 200 if left out.", whole(100, 599)),
     "timeout": Key("How long to wait, from 100ms to 1m, 5s if left out.", duration()),
+    "latency": Key(
+        "An answer that takes longer is a warning, from 1ms to the timeout, none if left out.", duration()
+    ),
+    "contains": Key("A text that the body must have in it.", text()),
 }
 
 TURN: Table = {
@@ -169,6 +173,7 @@ ROOT: Table = {
     "owner": Key("The team that keeps this playbook.", text()),
     "reviewed": Key("The day on which it was last reviewed.", date()),
     "severities": Key("What `severity` its rules may have.", many(choice(SEVERITIES), least=1, unique=True)),
+    "deadman": Key("The alert that must always fire, to show that alerts arrive, such as Watchdog.", text()),
     "jobs": Key("The scrape jobs that must be up.", many(mapping(JOB))),
     "response": Key("The time to the first response by severity.", mapping(BY_SEVERITY)),
     "acknowledge": Key("The time to the acknowledgement by severity.", mapping(BY_SEVERITY)),

@@ -67,12 +67,16 @@ def read_probes(root: Section) -> tuple[Probe, ...]:
 
 
 def _probe(section: Section, names: Ids) -> Probe:
-    section.only(keys.PROBE, {"expect": "use status", "method": "leave it out: it is always GET"})
+    renamed = {"expect": "use status", "body": "use contains", "method": "leave it out: it is always GET"}
+    section.only(keys.PROBE, renamed)
+    timeout = section.duration("timeout", 5.0, 0.1, 60.0)
     return Probe(
         name=names.read(section),
         url=_url(section),
         status=section.whole("status", 200, 100, 599),
-        timeout=section.duration("timeout", 5.0, 0.1, 60.0),
+        timeout=timeout,
+        latency=section.duration("latency", 0.0, 0.001, timeout) if section.has("latency") else 0.0,
+        contains=section.text("contains"),
     )
 
 

@@ -108,6 +108,7 @@ def _playbook(root: Section, path: Path, shelf: Shelf | None) -> Playbook:
         escalation=read_escalation(root, oncall),
         guard=read_guard(root),
         silences=read_silences(root),
+        deadman=root.text("deadman"),
     )
 
 

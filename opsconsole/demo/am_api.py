@@ -22,6 +22,15 @@ from opsconsole.model.matchers import Matcher, Matchers, compile_regex, match_al
 
 VERSION = "0.25.0-demo"
 
+_METRICS = (
+    "alertmanager_config_last_reload_successful 1\n"
+    'alertmanager_notifications_total{integration="webhook"} 0\n'
+    'alertmanager_notifications_failed_total{integration="webhook"} 0\n'
+    'alertmanager_notification_requests_total{integration="webhook"} 0\n'
+    'alertmanager_notification_requests_failed_total{integration="webhook"} 0\n'
+)
+"""Its own metrics: it tells nobody of anything."""
+
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
 _ALERT_LIFE = 300.0
 """Seconds after its last update at which an alert that nobody renews would end."""
@@ -49,6 +58,7 @@ class AlertmanagerApi:
             ("POST", "/api/v2/silences"): self._post_silence,
             ("GET", "/api/v2/status"): self._status,
             ("GET", "/api/v2/receivers"): self._receivers,
+            ("GET", "/metrics"): lambda r: text_response(_METRICS),
         }
 
     def __call__(self, request: Request) -> Response:

@@ -9,7 +9,9 @@ import msgspec
 from opsconsole.clock import Clock
 from opsconsole.config.playbooks import find_playbook
 from opsconsole.demo.am_api import AlertmanagerApi
+from opsconsole.demo.compress import compressed_copy
 from opsconsole.demo.httpd import LoopbackServer
+from opsconsole.demo.probes import on_loopback, well
 from opsconsole.demo.prom_api import PrometheusApi
 from opsconsole.demo.release import FILE_NAME
 from opsconsole.demo.rulebook import load_routing, load_rules
@@ -42,8 +44,9 @@ class DemoEndpoints(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EmbeddedDemo:
-    """The demo's servers. The scenario starts with `start` and is moved by `clock` alone; the flag file is
-    written into `directory`, which must exist. `speed` shortens the incident by that factor."""
+    """The demo's servers. The scenario starts with `start` and is moved by `clock` alone; the flag file and
+    a copy of the playbook are written into `directory`, which must exist. `speed` shortens the incident by that
+    factor."""
 
     def __init__(
         self,
@@ -76,14 +79,18 @@ class EmbeddedDemo:
         silences = _old_silences(SilenceStore(self._seed), scenario.start)
         prometheus = LoopbackServer(PrometheusApi(scenario, lambda: self._alertmanager_url), self._clock.now)
         alertmanager = LoopbackServer(AlertmanagerApi(scenario, routing, silences), self._clock.now)
-        self._servers = [alertmanager, prometheus]
+        application = LoopbackServer(well, self._clock.now)
+        self._servers = [alertmanager, prometheus, application]
         self._alertmanager_url = await alertmanager.start()
+        address = await application.start()
+        own = compressed_copy(folder, self._directory / PLAYBOOK, 1.0)
+        on_loopback(own, lambda host: address)
         return DemoEndpoints(
             prometheus_url=await prometheus.start(),
             alertmanager_url=self._alertmanager_url,
             flags_file=flags_file,
             directory=self._directory,
-            playbook=str(folder),
+            playbook=str(own),
         )
 
     def tick(self) -> None:

@@ -25,6 +25,7 @@ from opsconsole.config.playbooks import find_playbook
 from opsconsole.demo.backfill import shortest_window, write_history
 from opsconsole.demo.compress import compressed_copy
 from opsconsole.demo.embedded import PLAYBOOK, DemoEndpoints
+from opsconsole.demo.probes import on_loopback as probes_on_loopback
 from opsconsole.demo.processes import Child
 from opsconsole.demo.release import FILE_NAME, flag_file, write_flags
 from opsconsole.demo.stackfile import on_loopback, read_stack, static_labels
@@ -142,6 +143,8 @@ class RealStack:
         start = time.time()
         totals = self._write_history(folder, system, playbook, stack, start) if self._backfill else None
         ports = self._start_app(folder, flags, start, totals)
+        first = next(iter(ports.values()))
+        probes_on_loopback(playbook, lambda host: f"http://127.0.0.1:{ports.get(host, first)}")
         alertmanager = self._start_alertmanager(playbook)
         prometheus = self._start_prometheus(folder, system, playbook, stack, ports, alertmanager)
         return DemoEndpoints(

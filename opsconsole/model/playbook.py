@@ -110,18 +110,25 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """An HTTP check: a GET of `url` must be answered with `status` within `timeout` seconds."""
+    """An HTTP check: a GET of `url` must be answered with `status` and a body that has `contains` in it.
+
+    After `timeout` seconds it has failed; an answer that takes longer than `latency` seconds (0: any time will do)
+    is a warning.
+    """
 
     name: str
     url: str
     status: int = 200
     timeout: float = 5.0
+    latency: float = 0.0
+    contains: str = ""
 
 
 class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     """One system's playbook.
 
-    `response` and `acknowledge` are seconds by severity word. `flag_panel` is the panel shown on the Flags
+    `response` and `acknowledge` are seconds by severity word. `deadman` is the alert that must always fire, "" for
+    none. `flag_panel` is the panel shown on the Flags
     screen. `runbooks` are keyed by alert name. `reviewed` is an ISO date or "". `severities` are those that its
     rules may have; none when it does not say.
     """
@@ -144,6 +151,7 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     escalation: tuple[EscalationStep, ...] = ()
     guard: Guard | None = None
     silences: tuple[SilenceTemplate, ...] = ()
+    deadman: str = ""
 
     def panel(self, panel_id: str) -> Panel | None:
         """The panel with this id, or None."""

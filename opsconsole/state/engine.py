@@ -19,7 +19,7 @@ from opsconsole.model.journal import Entry
 from opsconsole.model.playbook import Playbook
 from opsconsole.model.series import QueryResult
 from opsconsole.state.poller import Poller
-from opsconsole.state.polls import ASKS_CLUSTERS, Poll, Polls
+from opsconsole.state.polls import ASKS_CLUSTERS, ON_REQUEST, Poll, Polls
 from opsconsole.state.snapshot import ContextInfo, Snapshot
 
 BURST = 0.15
@@ -126,8 +126,8 @@ class Engine:
     async def collect(self, names: Iterable[str] | None = None, panels: Iterable[str] = ()) -> Snapshot:
         """Run pollers one time, all at once, and return the snapshot. `names` limits them to the pollers of
         these names (`prometheus`, `rules`, `targets`, `alerts`, `silences`, `members`, `flags`, `found`); what
-        is found in Prometheus is only looked for by its name."""
-        wanted = {n for n in self._pollers if n != "found"} if names is None else set(names)
+        is found in Prometheus, and what only checks need, is only asked for by its name."""
+        wanted = set(self._pollers) - ON_REQUEST if names is None else set(names)
         if self.sources.wants_discovery and wanted & ASKS_CLUSTERS:
             await self._pollers["discovery"].once()
         pollers = [p for n, p in self._pollers.items() if n != "discovery" and n in wanted]

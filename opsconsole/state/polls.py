@@ -26,6 +26,7 @@ from opsconsole.state.panel_polls import PanelPolls
 from opsconsole.state.rows import rows_of
 from opsconsole.state.snapshot import ClusterReading, Snapshot
 from opsconsole.state.trash import Trash
+from opsconsole.state.watch_polls import EVERY, WatchPolls, waiting_lints, waiting_probes
 from opsconsole.text import trusted
 
 T = TypeVar("T")
@@ -35,8 +36,11 @@ Poll = Callable[[], Awaitable[None]]
 SLOW = 3.0
 """Targets, members and build information are asked this many times less often than alerts."""
 
-ASKS_CLUSTERS = frozenset({"alerts", "silences", "members"})
+ASKS_CLUSTERS = frozenset({"alerts", "silences", "members", "notifications"})
 """The polls that need to know the Alertmanagers."""
+
+ON_REQUEST = frozenset({"found", "probes", "notifications", "lint"})
+"""The polls that a single round leaves out unless it names them."""
 
 FOUND_AGAIN = 86_400.0
 """Seconds after which a Prometheus is asked again what it has; a refresh asks at once."""
@@ -74,6 +78,7 @@ class Polls:
         slow = limit_of(refresh * SLOW)
         has_prometheus = sources.prometheus is not None
         names = list(sources.clusters) or ([FOUND] if sources.wants_discovery else [])
+        self.watch = WatchPolls(sources, clock, snapshot=lambda: self.snapshot, put=self._set)
         self.snapshot = msgspec.structs.replace(
             snapshot,
             prometheus=Reading(limit=slow) if has_prometheus else None,
@@ -86,6 +91,9 @@ class Polls:
                 ClusterReading(name=n, alerts=Reading(limit=limit), silences=Reading(limit=limit)) for n in names
             ),
             journal=journal(),
+            probes=waiting_probes(snapshot.playbooks),
+            linted=waiting_lints(snapshot.playbooks),
+            notified={name: Reading(limit=limit_of(EVERY)) for name in names},
         )
 
     def all(self) -> Iterator[tuple[str, float, Poll]]:
@@ -105,6 +113,7 @@ class Polls:
             yield "members", self._refresh * SLOW, self.poll_members
         if self._sources.flags is not None:
             yield "flags", self._refresh, self.poll_flags
+        yield from self.watch.all()
 
     def tick(self) -> Snapshot:
         """The snapshot at the time of now, with the newest journal."""
@@ -141,6 +150,9 @@ class Polls:
                 msgspec.structs.replace(c, alerts=judged(c.alerts), silences=judged(c.silences))
                 for c in old.clusters
             ),
+            probes={key: judged(reading) for key, reading in old.probes.items()},
+            notified={key: judged(reading) for key, reading in old.notified.items()},
+            linted={key: judged(reading) for key, reading in old.linted.items()},
             panels={**{key: Reading[PanelData]().failed(late, now) for key in panels}, **old.panels},
         )
         return self.snapshot

@@ -11,9 +11,12 @@ from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.alerts import Alert
 from opsconsole.model.flags import FlagChange, FlagSet
 from opsconsole.model.journal import Entry
+from opsconsole.model.linting import Linted
 from opsconsole.model.members import Difference
+from opsconsole.model.notifications import Notifications
 from opsconsole.model.panels import PanelData
 from opsconsole.model.playbook import Playbook
+from opsconsole.model.probes import ProbeAnswer
 from opsconsole.model.radius import Limits
 from opsconsole.model.reading import Reading
 from opsconsole.model.rules import BuildInfo, MemberStatus, RuleGroup, Target
@@ -69,6 +72,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `panels` are keyed `system/panel-id`. A source that the context does not have is None or an empty tuple.
     `found` is what was recognised in Prometheus, None when the context has playbooks of its own or no
     Prometheus; once there is something, it is the one of `playbooks`.
+    `probes` are keyed `system/probe`, `notified` by the cluster's name, `linted` by the system.
     `extender` says who extends acks: "this console", "kthxbye" or "nobody". `rows` are the alerts, pending
     ones too, most urgent first; `shared` is what `distinguishing` needs by alertname; `counts` are the alerts
     that are on fire and nobody has, by severity. `broken` are pollers that met an error of this program.
@@ -87,6 +91,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     flags: Reading[FlagSet] | None = None
     changes: tuple[FlagChange, ...] = ()
     journal: tuple[Entry, ...] = ()
+    probes: Mapping[str, Reading[ProbeAnswer]] = {}
+    notified: Mapping[str, Reading[Notifications]] = {}
+    linted: Mapping[str, Reading[tuple[Linted, ...]]] = {}
     extender: SafeText = trusted("nobody")
     rows: tuple[AlertRow, ...] = ()
     shared: Mapping[str, frozenset[tuple[str, str]]] = {}

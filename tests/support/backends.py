@@ -116,7 +116,7 @@ def playbook() -> Playbook:
     return Playbook(
         system="books",
         title=trusted("Books"),
-        folder="/nowhere",
+        folder="",
         jobs=(JobSpec(name="accubooks"),),
         dashboards=(Dashboard(id="main", title=trusted("Main"), groups=(group,)),),
     )
@@ -203,6 +203,7 @@ class Backends:
             server.on("/api/v2/alerts", lambda _: json_reply(self.alerts))
             server.on("/api/v2/silences", lambda _: json_reply(self.silences))
             server.on("/api/v2/status", json_reply(_STATUS))
+            server.on("/metrics", text_reply(_METRICS))
 
     def _rules(self) -> Say:
         now = iso(self.clock.now())
@@ -250,8 +251,17 @@ _TARGETS = {
         ]
     },
 }
+_METRICS = """\
+# HELP alertmanager_config_last_reload_successful Whether the last configuration reload attempt was successful.
+alertmanager_config_last_reload_successful 1
+alertmanager_notifications_total{integration="webhook"} 12
+alertmanager_notifications_failed_total{integration="webhook"} 0
+"""
 _STATUS = {
-    "cluster": {"status": "ready", "peers": [{"name": "a", "address": "10.0.0.1"}]},
+    "cluster": {
+        "status": "ready",
+        "peers": [{"name": "a", "address": "10.0.0.1"}, {"name": "b", "address": "10.0.0.2"}],
+    },
     "versionInfo": {"version": "0.25.0"},
     "config": {"original": "route: {receiver: nobody}"},
     "uptime": "2026-01-01T00:00:00Z",

@@ -32,6 +32,14 @@ def read_file(path: Path) -> bytes:
     return content
 
 
+def modified(path: Path) -> float:
+    """When it was written, seconds since the epoch; 0 when that cannot be told."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[Path]:
     """Hold the lock of a file: an exclusive flock on `.<name>.lock` next to the real file, which is given.

@@ -17,7 +17,7 @@ from opsconsole.clients.flags.edit import (
     with_definition,
     with_rollback,
 )
-from opsconsole.clients.flags.files import locked, read_file, replace_file
+from opsconsole.clients.flags.files import locked, modified, read_file, replace_file
 from opsconsole.errors import Conflict, FlagError, Refused
 from opsconsole.model.flags import Flag, FlagSet, RollbackKind, RollbackPlan
 from opsconsole.text import SafeText, safe, trusted
@@ -75,7 +75,13 @@ class FlagdProvider:
         if self._last is None or self._last[0] != revision:
             document = self._parse(content)
             flags = tuple(self._flag(key, node.value) for key, node in document.flags.items())
-            flagset = FlagSet(provider=self.name, source=self.source, revision=revision, flags=flags)
+            flagset = FlagSet(
+                provider=self.name,
+                source=self.source,
+                revision=revision,
+                flags=flags,
+                modified=modified(self.path),
+            )
             self._last = (revision, flagset)
         return self._last[1]
 

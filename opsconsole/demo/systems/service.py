@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from opsconsole.demo.httpd import Handler, Request, Response, json_response, text_response
+from opsconsole.demo.probes import HEALTH
 from opsconsole.demo.release import FlagWatch, release
 from opsconsole.demo.systems.exposition import CONTENT_TYPE, exposition
 from opsconsole.demo.systems.world import SystemWorld
@@ -71,7 +72,7 @@ class Application:
 
     def _health(self, path: str, down: bool) -> Response:
         served = {self._system.release: self._share} if self._system.release else {}
-        if path == "/health":
+        if path in HEALTH:
             word = "unhealthy" if down else "healthy"
             return json_response({"status": word, **served}, 503 if down else 200)
         if path == "/health/liveness":

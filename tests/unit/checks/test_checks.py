@@ -82,8 +82,12 @@ def by_id(verdicts: Any) -> dict[str, Verdict]:
     return {v.id: v for v in verdicts}
 
 
+def of_group(group: str, snapshot: Snapshot) -> list[Verdict]:
+    return [verdict for check in CATALOG if check.group == group for verdict in check.run(snapshot)]
+
+
 def of_sources(snapshot: Snapshot) -> list[Verdict]:
-    return [verdict for check in CATALOG if check.group == "sources" for verdict in check.run(snapshot)]
+    return of_group("sources", snapshot)
 
 
 class TestSources:
@@ -95,8 +99,8 @@ class TestSources:
         found = by_id(of_sources(snapshot))
         assert {v.level for v in found.values()} == {Level.OK}
         assert "2.42.0" in found["sources.prometheus.ready"].reason
-        assert "2 of 2" in found["sources.alertmanager.main"].reason
-        assert "/etc/flags.json" in found["sources.flags"].reason
+        assert "2 of 2" in found["sources.alertmanager.ready.main"].reason
+        assert "/etc/flags.json" in by_id(of_group("flags", snapshot))["flags.provider"].reason
 
     @pytest.mark.parametrize("doubt", DOUBTS)
     def test_prometheus_in_doubt(self, doubt: str) -> None:
@@ -112,19 +116,19 @@ class TestSources:
     @pytest.mark.parametrize("field", ["alerts", "silences"])
     def test_alertmanager_in_doubt(self, field: str, doubt: str) -> None:
         snapshot = with_cluster(make_snapshot([]), **{field: DOUBTS[doubt](())})
-        assert by_id(of_sources(snapshot))["sources.alertmanager.main"].level is Level.UNKNOWN
+        assert by_id(of_sources(snapshot))["sources.alertmanager.ready.main"].level is Level.UNKNOWN
 
     @pytest.mark.parametrize("doubt", DOUBTS)
     def test_one_member_in_doubt_is_a_warning(self, doubt: str) -> None:
         ill = MemberReading(url=trusted("http://am-1"), status=DOUBTS[doubt](MemberStatus(url="http://am-1")))
         snapshot = with_cluster(make_snapshot([]), members=(member("http://am-0"), ill))
-        verdict = by_id(of_sources(snapshot))["sources.alertmanager.main"]
+        verdict = by_id(of_sources(snapshot))["sources.alertmanager.ready.main"]
         assert verdict.level is Level.WARNING
         assert verdict.evidence[0].startswith("http://am-1: ")
 
     def test_a_member_that_settles_is_a_warning(self) -> None:
         snapshot = with_cluster(make_snapshot([]), members=(member("http://am-0", "settling"),))
-        verdict = by_id(of_sources(snapshot))["sources.alertmanager.main"]
+        verdict = by_id(of_group("alertmanager", snapshot))["alertmanager.settled.main"]
         assert verdict.level is Level.WARNING
         assert "settling" in verdict.reason
 
@@ -132,14 +136,17 @@ class TestSources:
     def test_flags_in_doubt(self, doubt: str) -> None:
         flags = FlagSet(provider="flagd", source=trusted("f"), revision="1", flags=())
         snapshot = changed(make_snapshot([]), flags=DOUBTS[doubt](flags))
-        assert by_id(of_sources(snapshot))["sources.flags"].level is Level.UNKNOWN
+        found = by_id(of_group("flags", snapshot))
+        assert found["flags.provider"].level is Level.UNKNOWN
+        assert found["flags.changes"].level is Level.UNKNOWN
+        assert found["flags.changes"].because == "flags.provider"
 
     def test_sources_that_are_not_configured_are_unknown_not_ok(self) -> None:
         found = by_id(of_sources(changed(make_snapshot([]), clusters=(), prometheus=None)))
         assert found["sources.prometheus"].level is Level.UNKNOWN
-        assert found["sources.alertmanager"].level is Level.UNKNOWN
+        assert found["sources.alertmanager.ready"].level is Level.UNKNOWN
         assert "--prometheus" in found["sources.prometheus"].hint
-        assert "sources.flags" not in found, "a flag provider is nobody's duty"
+        assert not of_group("flags", make_snapshot([])), "a flag provider is nobody's duty"
 
     def test_an_error_of_this_program_is_unknown(self) -> None:
         snapshot = changed(make_snapshot([]), broken={"rules": trusted("KeyError at polls.py:1")})
@@ -418,7 +425,14 @@ class TestAll:
         )
         verdicts = run_checks(snapshot)
         assert len({v.id for v in verdicts}) == len(verdicts)
-        assert {v.group for v in verdicts} == {"sources", "targets", "rules", "alerts", "thresholds"}
+        assert {v.group for v in verdicts} >= {
+            "sources",
+            "targets",
+            "rules",
+            "alertmanager",
+            "alerts",
+            "thresholds",
+        }
 
     def test_every_check_says_what_it_is_and_yields_ids_below_its_own(self) -> None:
         snapshot = changed(

@@ -19,11 +19,12 @@ from opsconsole.text import trusted
 FULL = """\
 system: shop
 reviewed: 2026-11-21
+deadman: Watchdog
 severities: [critical, warning]
 response: {critical: 5m}
 acknowledge: {critical: 2m}
 probes:
-  - {name: liveness, url: 'http://shop:8000/health/liveness?full=1', status: 204, timeout: 2s}
+  - {name: liveness, url: 'http://shop:8000/health/liveness?full=1', status: 204, timeout: 2s, latency: 500ms, contains: '"up"'}
   - {name: readiness, url: 'https://shop/'}
 oncall:
   length: 7d
@@ -64,9 +65,17 @@ def test_every_section(tmp_path: Path) -> None:
     assert playbook.severities == ("critical", "warning")
     assert (playbook.response, playbook.acknowledge) == ({"critical": 300.0}, {"critical": 120.0})
     assert playbook.probes == (
-        Probe(name="liveness", url="http://shop:8000/health/liveness?full=1", status=204, timeout=2.0),
+        Probe(
+            name="liveness",
+            url="http://shop:8000/health/liveness?full=1",
+            status=204,
+            timeout=2.0,
+            latency=0.5,
+            contains='"up"',
+        ),
         Probe(name="readiness", url="https://shop/", status=200, timeout=5.0),
     )
+    assert playbook.deadman == "Watchdog"
     oncall = playbook.oncall
     assert oncall is not None
     assert (oncall.starts, oncall.length) == (at("2026-01-05"), 7 * 86400.0)
@@ -169,6 +178,8 @@ PROBLEMS = [
     ("system: s\nprobes: [{name: a, url: 'http://a/?x y'}]\n", 2, "probes[0].url", "has characters that a URL cannot have", ""),
     ("system: s\nprobes: [{name: a, url: 'http://a', status: 99}]\n", 2, "probes[0].status", "must be a whole number from 100 to 599, not `99`", ""),
     ("system: s\nprobes: [{name: a, url: 'http://a', timeout: 0s}]\n", 2, "probes[0].timeout", "must be from 0.1 s to 60 s", ""),
+    ("system: s\nprobes: [{name: a, url: 'http://a', timeout: 1s, latency: 2s}]\n", 2, "probes[0].latency", "must be from 0.001 s to 1 s", ""),
+    ("system: s\nprobes: [{name: a, url: 'http://a', body: ok}]\n", 2, "probes[0].body", "is not supported", "use contains"),
     ("system: s\nprobes: [{name: a, url: 'http://a', expect: 200}]\n", 2, "probes[0].expect", "is not supported", "use status"),
     (oncall(STARTS + TURNS), 2, "oncall.roles", "is missing", "platform-lead: {team: platform, time_zone: Europe/Berlin}"),
     (oncall(TURNS + ROLES), 2, "oncall.starts", "is missing", ""),

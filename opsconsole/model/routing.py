@@ -1,0 +1,144 @@
+"""Alertmanager's routing tree: which receivers hear of an alert, worked out as Alertmanager does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from opsconsole.errors import UsageError
+from opsconsole.model.matchers import Matcher, Matchers, match_all, parse_matchers
+from opsconsole.text import safe
+
+MAX_CHARACTERS = 1_000_000
+"""A configuration larger than this is not read."""
+
+MAX_ROUTES = 10_000
+"""Routes above which a tree is not walked: aliases of YAML make many out of few."""
+
+_TRUE = frozenset({"true", "yes", "on", "y"})
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One node of the tree. `proceed` is `continue`; `path` are the indices that lead to it, () for the root."""
+
+    receiver: str
+    matchers: Matchers = ()
+    proceed: bool = False
+    routes: tuple[Route, ...] = ()
+    path: tuple[int, ...] = ()
+
+    def find(self, labels: Mapping[str, str]) -> tuple[Route, ...]:
+        """The routes at which an alert with these labels ends; none when it does not match this node. Raises
+        UsageError for a regular expression that RE2 refuses."""
+        if not match_all(self.matchers, labels):
+            return ()
+        found: list[Route] = []
+        for child in self.routes:
+            hits = child.find(labels)
+            found += hits
+            if hits and not child.proceed:
+                break
+        return tuple(found) or (self,)
+
+
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
+    """The tree, and how many integrations each receiver has."""
+
+    root: Route
+    receivers: Mapping[str, int]
+
+    def receivers_of(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """The names of the receivers of an alert, in the order of the routes, each once."""
+        return tuple(dict.fromkeys(route.receiver for route in self.root.find(labels)))
+
+    def reached(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """As `receivers_of`, only those that have an integration, so that somebody is told."""
+        return tuple(name for name in self.receivers_of(labels) if self.receivers.get(name, 0) > 0)
+
+    def names(self, label: str) -> bool:
+        """Whether any route looks at this label."""
+        return any(m.name == label for route in _every(self.root) for m in route.matchers)
+
+
+def parse_routing(text: str) -> Routing:
+    """The routing of an `alertmanager.yml`, as its status gives it. Raises UsageError that says what is wrong."""
+    if len(text) > MAX_CHARACTERS:
+        raise UsageError(f"the configuration is larger than {MAX_CHARACTERS:,} characters")
+    config = _mapping(_load(text))
+    if not isinstance(config.get("route"), dict):
+        raise UsageError("the configuration has no route")
+    receivers: dict[str, int] = {}
+    for one in _list(config.get("receivers")):
+        receiver = _mapping(one)
+        name = str(receiver.get("name", ""))
+        receivers[name] = sum(len(_list(v)) for k, v in receiver.items() if str(k).endswith("_configs"))
+    return Routing(root=_Reader().route(config["route"], "", ()), receivers=receivers)
+
+
+def _load(text: str) -> Any:
+    import yaml  # only here: most commands read no routing
+
+    loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    try:
+        # The base loader leaves every scalar as it is written, which is how Alertmanager reads label values.
+        return yaml.load(text, Loader=loader)  # noqa: S506  it makes texts, lists and mappings only
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        problem = getattr(error, "problem", None) or type(error).__name__
+        raise UsageError(f"the configuration is not valid YAML: {safe(str(problem), 200)}") from None
+
+
+class _Reader:
+    """Reads routes, counting them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def route(self, node: Any, receiver: str, path: tuple[int, ...]) -> Route:
+        self._count += 1
+        if self._count > MAX_ROUTES or len(path) > 100:
+            raise UsageError(f"the routing tree is too large: more than {MAX_ROUTES:,} routes, or nested too deep")
+        route = _mapping(node)
+        receiver = str(route.get("receiver") or receiver)
+        children = enumerate(_list(route.get("routes")))
+        return Route(
+            receiver=receiver,
+            matchers=_matchers(route),
+            proceed=str(route.get("continue", "")).lower() in _TRUE,
+            routes=tuple(self.route(child, receiver, (*path, i)) for i, child in children),
+            path=path,
+        )
+
+
+def _matchers(route: Mapping[str, Any]) -> Matchers:
+    """The matchers of a route, of all three ways to write them."""
+    found = [Matcher(str(n), str(v)) for n, v in _mapping(route.get("match")).items()]
+    found += [Matcher(str(n), str(v), is_regex=True) for n, v in _mapping(route.get("match_re")).items()]
+    written = route.get("matchers")
+    for text in [written] if isinstance(written, str) else _list(written):
+        found += parse_matchers(str(text))
+    return tuple(found)
+
+
+def _mapping(node: Any) -> dict[str, Any]:
+    """A mapping with what it merges (`<<`) in; an empty one for anything else."""
+    if not isinstance(node, dict):
+        return {}
+    if "<<" not in node:
+        return node
+    merged: dict[str, Any] = {}
+    sources = node["<<"] if isinstance(node["<<"], list) else [node["<<"]]
+    for source in reversed(sources):
+        merged |= _mapping(source)
+    return merged | {key: value for key, value in node.items() if key != "<<"}
+
+
+def _list(node: Any) -> list[Any]:
+    return node if isinstance(node, list) else []
+
+
+def _every(route: Route) -> Iterator[Route]:
+    yield route
+    for child in route.routes:
+        yield from _every(child)
