@@ -11,6 +11,14 @@ from tests.support.scripted import ScriptedServer
 from tests.support.servers import Alertmanager, AlertmanagerClusterOf, Prometheus, Server
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is kept in the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPSCONSOLE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 async def scripted() -> AsyncIterator[ScriptedServer]:
     """A scripted server that is listening."""

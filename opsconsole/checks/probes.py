@@ -38,7 +38,7 @@ def _judged(id: str, title: SafeText, probe: Probe, answer: ProbeAnswer) -> Verd
         id=id,
         title=title,
         level=level,
-        reason=trusted(f"{url} {reason}"),
+        reason=trusted(reason if level is Level.OK else f"{url} {reason}"),
         evidence=tuple(evidence),
         hint=trusted("" if level is Level.OK else "look at the application itself, and at what stands before it"),
     )

@@ -316,6 +316,8 @@ def unread(snapshot: Snapshot, panels: tuple[str, ...], now: float) -> list[str]
         if not cluster.members:
             readings[f"{cluster.name} members"] = Reading()
     readings |= {key: snapshot.panels.get(key, Reading()) for key in panels}
+    for kind in (snapshot.probes, snapshot.notified, snapshot.linted):
+        readings |= {f"{key} for checks": reading for key, reading in kind.items()}
     found = [name for name, reading in readings.items() if reading is not None and not _asked(reading, now)]
     known = snapshot.prometheus is not None and snapshot.prometheus.failure is None
     if known and snapshot.extender == "nobody":
