@@ -12,6 +12,7 @@ from textual.widgets import Input, TextArea
 from opsconsole.errors import TimedOut, UsageError
 from opsconsole.model.matchers import exact_matchers
 from opsconsole.model.radius import Limits
+from opsconsole.model.reading import Reading
 from opsconsole.model.runbook import Command
 from opsconsole.render.glyphs import ASCII
 from opsconsole.text import safe, trusted
@@ -228,6 +229,45 @@ async def test_hiding_nothing_is_confirmed_without_a_number():
         assert "hides no alert now" in screen_text(app)
         await pilot.press("enter")
         await until_true(pilot, lambda: len(results) == 1)
+
+
+async def test_the_nearest_matchers_are_filled_in_by_a_key():
+    alerts = some_alerts()
+    app, services, _, runner = build(snapshot=make_snapshot(alerts=alerts))
+    runner.hidden = lambda matchers: [a for a in alerts if all(m.matches(a.labels) for m in matchers)]
+    async with app.run_test(size=SIZE) as pilot:
+        typed = exact_matchers({"alertname": "HihgErrorRate", "team": "x"})
+        await ask(app, SilenceForm(services, "main", typed, comment="why"))
+        await until_true(pilot, lambda: "nearest, ctrl+n" in screen_text(app))
+        text = screen_text(app)
+        assert "hides now: 0 alerts" in text
+        assert 'nearest, ctrl+n takes it: {alertname="HighErrorRate"}' in text
+        assert 'without team="x": no alert has the label team' in text
+        await pilot.press("ctrl+n")
+        area = app.screen.query_one(TextArea)
+        assert area.text == 'alertname="HighErrorRate"'
+        await until_true(pilot, lambda: "hides now: 1 alert " in screen_text(app))
+        assert "nearest" not in screen_text(app)
+        await pilot.press("ctrl+n")
+        assert area.text == 'alertname="HighErrorRate"', "there is nothing to take"
+        area.focus()
+        await pilot.press("ctrl+z")
+        assert "HihgErrorRate" in area.text, "it can be taken back"
+        await pilot.press("a", "ctrl+n")
+        assert "HihgErrorRate" in area.text, "an offer for other matchers than those in the field"
+
+
+async def test_nothing_is_offered_when_the_alerts_are_not_known():
+    old = make_snapshot(alerts=some_alerts())
+    cluster = old.clusters[0]
+    silent = msgspec.structs.replace(cluster, alerts=Reading(failure=TimedOut("x"), failing_since=NOW))
+    snapshot = msgspec.structs.replace(old, clusters=(silent,))
+    app, services, _, _ = build(snapshot=snapshot)
+    async with app.run_test(size=SIZE) as pilot:
+        matchers = exact_matchers({"alertname": "HihgErrorRate"})
+        await ask(app, SilenceForm(services, "main", matchers, comment="why"))
+        await until_true(pilot, lambda: "hides now: 0 alerts" in screen_text(app))
+        assert "nearest" not in screen_text(app)
 
 
 async def test_alerts_that_come_while_the_number_is_typed_need_a_new_confirmation():

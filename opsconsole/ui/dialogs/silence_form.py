@@ -39,7 +39,10 @@ class SilenceForm(Dialog[Silence]):
     answered; when the answer differs from the one on the screen it is shown and a new ctrl+s is needed.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "accept", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "accept", show=False),
+        Binding("ctrl+n", "take_nearest", show=False),
+    ]
 
     def __init__(
         self,
@@ -97,6 +100,17 @@ class SilenceForm(Dialog[Silence]):
         if self.armed and not self._confirming:
             self._confirming = True
             self.run_worker(self._confirm(), group="confirm", exit_on_error=False)
+
+    def action_take_nearest(self) -> None:
+        """Put the nearest matchers that hide something in the place of those that hide nothing."""
+        area = self.query_one("#matchers", TextArea)
+        try:
+            offer = self._hides.offer(matchers_of(area.text))
+        except UsageError:
+            return
+        if offer is not None and self.armed:
+            # As an edit, so that it can be taken back in the field.
+            area.replace("\n".join(str(typable(m)) for m in offer.matchers), (0, 0), area.document.end)
 
     async def _confirm(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -9,9 +10,12 @@ from textual.widgets import Static
 
 from opsconsole.errors import OpsError
 from opsconsole.model.alerts import Alert
-from opsconsole.model.matchers import Matchers
+from opsconsole.model.matchers import Matchers, format_matchers
+from opsconsole.model.nearest import Nearest, nearest
 from opsconsole.model.radius import Change, Radius, not_known
 from opsconsole.render.glyphs import SEVERITY_STYLES
+from opsconsole.render.silence_commands import typable
+from opsconsole.text import safe
 from opsconsole.ui.dialogs.ack import alert_lines
 from opsconsole.ui.dialogs.base import paragraphs
 from opsconsole.ui.services import Services
@@ -29,6 +33,11 @@ class HidesNow(Static):
         self._cluster = cluster
         self._matchers: Matchers = ()
         self._radius: Radius | None = None
+        self._offers: tuple[Nearest, ...] = ()
+
+    def offer(self, matchers: Matchers) -> Nearest | None:
+        """The nearest matchers that hide something, when these are on the screen and hide nothing."""
+        return self._offers[0] if self._offers and matchers == self._matchers else None
 
     def shown(self, matchers: Matchers) -> Radius | None:
         """What is on the screen about these matchers."""
@@ -36,20 +45,22 @@ class HidesNow(Static):
 
     def clear(self) -> None:
         """Ask nothing: there are no matchers."""
-        self._matchers, self._radius = (), None
+        self._matchers, self._radius, self._offers = (), None, ()
         self.update("")
 
     async def ask(self, matchers: Matchers) -> Radius | None:
         """Ask and show; None when something else was asked meanwhile."""
         if matchers != self._matchers:
             self.update(Text("asking Alertmanager what it hides…", style=self._services.theme["dim"]))
-        self._matchers, self._radius = matchers, None
+        self._matchers, self._radius, self._offers = matchers, None, ()
         try:
             radius = await self._services.runner.preview(self._cluster, matchers)
         except OpsError as error:
             radius = not_known(error)
+        offers = await self._near(matchers) if radius.known and not radius.alerts else ()
         if matchers != self._matchers:
             return None
+        self._offers = offers
         self.show(radius)
         return radius
 
@@ -57,7 +68,16 @@ class HidesNow(Static):
         """Show an answer, and what is different from the one before."""
         self._radius = radius
         lines = [*change_lines(self._services, change), *radius_lines(self._services, radius)]
-        self.update(paragraphs(lines))
+        self.update(paragraphs([*lines, *offer_lines(self._services, self._offers)]))
+
+    async def _near(self, matchers: Matchers) -> tuple[Nearest, ...]:
+        """Of the alerts of the list; none when that is not known."""
+        services = self._services
+        cluster = next((c for c in services.engine.snapshot.clusters if c.name == self._cluster), None)
+        if cluster is None or not cluster.alerts.known(services.clock.now()):
+            return ()
+        # In a thread: there may be many alerts to compare.
+        return await asyncio.to_thread(nearest, matchers, cluster.alerts.data or ())
 
 
 def radius_lines(services: Services, radius: Radius, limit: int = MOST_LINES) -> list[Text]:
@@ -70,13 +90,34 @@ def radius_lines(services: Services, radius: Radius, limit: int = MOST_LINES) ->
         lines.append(text)
         if not count:
             return lines
-    label = "hides now" if radius.known else "known"
-    head = Text(f"{label}: {count:,} alert{'' if count == 1 else 's'}", style=theme["strong"])
-    for severity, number in radius.counts.items():
-        head.append(f"  {glyphs.severity(severity)} {number:,}", theme[SEVERITY_STYLES[severity]])
-        head.append(f" {severity.word}", theme[SEVERITY_STYLES[severity]])
+    head = _counted(services, "hides now" if radius.known else "known", radius)
     worst_first = sorted(radius.alerts, key=lambda alert: (alert.severity, alert.since))
     return [*lines, head, *alert_lines(services, worst_first, limit=limit)]
+
+
+def offer_lines(services: Services, offers: Sequence[Nearest]) -> list[Text]:
+    """The nearest matchers with what was changed and what they would hide, and the next ones in a line each."""
+    lines: list[Text] = []
+    dim = services.theme["dim"]
+    for index, offer in enumerate(offers):
+        matchers = safe(format_matchers([typable(matcher) for matcher in offer.matchers]), 400)
+        if index:
+            lines.append(Text(f"or {matchers}: {len(offer.alerts):,}", style=dim))
+            continue
+        lines.append(Text(f"nearest, ctrl+n takes it: {matchers}", style=services.theme["strong"]))
+        lines.append(_counted(services, "  would hide", Radius(offer.alerts)))
+        lines += [Text(f"  {change}", style=dim) for change in offer.changes]
+    return lines
+
+
+def _counted(services: Services, label: str, radius: Radius) -> Text:
+    """`hides now: 3 alerts`, and how many of which severity."""
+    theme, count = services.theme, len(radius.alerts)
+    line = Text(f"{label}: {count:,} alert{'' if count == 1 else 's'}", style=theme["strong"])
+    for severity, number in radius.counts.items():
+        shown = f"  {services.glyphs.severity(severity)} {number:,} {severity.word}"
+        line.append(shown, theme[SEVERITY_STYLES[severity]])
+    return line
 
 
 def change_lines(services: Services, change: Change | None) -> list[Text]:
