@@ -57,7 +57,7 @@ async def ack(
             raise Refused("an alert without labels cannot be acknowledged")
         cluster = desk.cluster(alert.cluster)
         also = await _still_firing(cluster, alert, matchers)
-        await _nobody_has_it(desk, cluster, (alert,))
+        await nobody_has_it(desk, cluster, (alert,))
         made = await post(desk, cluster, _draft(desk, cluster, matchers, reason, op, policy), op)
         await withdraw_unless_first(desk, cluster, made, (alert,))
         words = f"acknowledged {alert.name} until {clock_words(made.silence.ends_at)}"
@@ -132,7 +132,7 @@ async def _ack_by_one(
 
     async def work(op: str) -> Done:
         cluster = desk.cluster(alerts[0].cluster)
-        await _nobody_has_it(desk, cluster, alerts)
+        await nobody_has_it(desk, cluster, alerts)
         # Once more, with the intent written: what was planned may be a person's reading time ago.
         again = await plan_ack(desk, alerts)
         if again.matchers != matchers:
@@ -178,7 +178,8 @@ async def _still_firing(cluster: Cluster, alert: Alert, matchers: Matchers) -> i
     return len(hidden) - 1
 
 
-async def _nobody_has_it(desk: Desk, cluster: Cluster, alerts: Sequence[Alert]) -> None:
+async def nobody_has_it(desk: Desk, cluster: Cluster, alerts: Sequence[Alert]) -> None:
+    """Raises Refused that says who acknowledged one of these alerts first, and SourceError."""
     for silence in (await cluster.silences()).data:
         if not silence.is_ack or silence.status.state != "active":
             continue

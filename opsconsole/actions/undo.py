@@ -7,13 +7,17 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from opsconsole.actions.ack import narrowing, nobody_has_it
 from opsconsole.actions.base import Desk, Done
+from opsconsole.actions.first import withdraw_unless_first
 from opsconsole.actions.rollback import FlagActions, restoring
 from opsconsole.actions.silence import SKEW, created, draft_of, plain_comment
 from opsconsole.actions.silence_edit import put_back
 from opsconsole.actions.writing import clock_words, expire_now, moment, overwrite, post
 from opsconsole.errors import JournalError, Refused
+from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
+from opsconsole.model.matchers import match_all
 from opsconsole.model.silences import Silence
 from opsconsole.text import safe, safe_block, trusted
 
@@ -136,7 +140,15 @@ class Undo:
             comment=safe_block(f"{plain_comment(old)} [op={op}]"),
             starts_at=old.starts_at if old.starts_at.timestamp() > now else moment(now - SKEW),
         )
+        hidden: list[Alert] = []
+        if old.is_ack:
+            # Someone else may have acknowledged its alerts since it was expired.
+            listed = (await cluster.alerts(narrowing(old.matchers))).data
+            hidden = [alert for alert in listed if match_all(old.matchers, alert.labels)]
+            await nobody_has_it(self._desk, cluster, hidden)
         made = await post(self._desk, cluster, silence, op)
+        if hidden:
+            await withdraw_unless_first(self._desk, cluster, made, hidden)
         return created(made, f"silenced again until {clock_words(made.silence.ends_at)}", op)
 
     async def _set_back(self, how: dict[str, object], op: str) -> Done:

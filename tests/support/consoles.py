@@ -11,11 +11,11 @@ from opsconsole.actions.runner import Runner
 from opsconsole.actions.writing import moment
 from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.clients.transport import Transport
-from opsconsole.clock import SystemClock
+from opsconsole.clock import Clock, SystemClock
 from opsconsole.config.schema import Endpoint, HttpConfig
 from opsconsole.journal.store import Journal
 from opsconsole.model.alerts import Alert
-from opsconsole.model.journal import Entry, Phase, Result
+from opsconsole.model.journal import Entry, Outcome, Phase, Result
 from opsconsole.model.matchers import Matcher
 from opsconsole.model.silences import Silence
 from opsconsole.text import safe
@@ -25,6 +25,16 @@ T = TypeVar("T")
 
 HASTE = 0.1
 """What the pauses between a console's looks are multiplied by: these members gossip within 50 ms."""
+
+
+class LaterClock(SystemClock):
+    """The machine's clock, so many seconds ahead."""
+
+    def __init__(self, ahead: float) -> None:
+        self._ahead = ahead
+
+    def now(self) -> float:
+        return super().now() + self._ahead
 
 
 class Died(BaseException):
@@ -56,6 +66,10 @@ class WatchedJournal(Journal):
             self.before_outcome()
         if self.dead:
             raise Died
+        process = (detail or {}).get("process")
+        if isinstance(process, dict):
+            # All consoles live in this process, which goes on when one of them is killed.
+            detail = {**(detail or {}), "process": {**process, "started": "before"}}
         return super().record(op, phase, action, subject, user, context, result, message, detail)
 
 
@@ -84,9 +98,9 @@ class Console:
         self._members = cluster
         self._timeout = timeout
         self._acting: asyncio.Task[Any] | None = None
-        self._open()
+        self._open(SystemClock())
 
-    def _open(self) -> None:
+    def _open(self, clock: Clock) -> None:
         http = HttpConfig(timeout=self._timeout)
         self.cluster = WatchedCluster(
             "main",
@@ -97,7 +111,7 @@ class Console:
             clusters={"main": self.cluster},
             flags=None,
             journal=self.journal,
-            clock=SystemClock(),
+            clock=clock,
             user=self.user,
             host="bastion",
             context="live",
@@ -137,10 +151,12 @@ class Console:
         if self._acting is not None:
             self._acting.cancel()
 
-    async def restart(self) -> None:
-        """End this console, unless it is dead, and start the next one on its journal."""
+    async def restart(self, *, later: float = 0.0) -> tuple[Outcome, ...]:
+        """End this console, unless it is dead, and start the next one on its journal, `later` seconds from now by
+        its clock; gives what became of that which was cut off."""
         await self.aclose()
-        self._open()
+        self._open(LaterClock(later))
+        return await self.runner.settle()
 
     async def aclose(self) -> None:
         await self.cluster.aclose()

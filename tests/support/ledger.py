@@ -90,7 +90,11 @@ def threads_of(entries: Iterable[Entry]) -> dict[str, Thread]:
             thread = found.setdefault(nonce, Thread())
             if nonce == op:
                 thread.begun = intent
-            thread.writes.append(_write(intent, outcome, way))
+            if outcome is not None and "yours was taken back" in outcome.message:
+                taken_back = msgspec.structs.replace(outcome, result=Result.DONE)
+                thread.writes.append(_write(intent, taken_back, EXPIRED))
+            else:
+                thread.writes.append(_write(intent, outcome, way))
     for thread in found.values():
         thread.writes.sort(key=lambda write: write.ended)
     return found
@@ -153,7 +157,7 @@ def ways_of(thread: Thread, kills: Sequence[Kill]) -> set[Way]:
             kill.at >= write.began and kill.url in write.only_on for kill in kills
         )
         sure = write.result is Result.DONE and not beside and not holder_died
-        # What is expired and had been lost before is not there to be expired.
+        # What had been lost before is not there to be expired.
         new = {write.way, ABSENT} if write.way == EXPIRED and ABSENT in ways else {write.way}
         ways = new if sure else ways | new
         ever |= new

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from opsconsole.actions.found import LATE_SECONDS
 from opsconsole.clock import SystemClock
 from opsconsole.errors import SourceError
 from opsconsole.model.journal import Outcome, Result
@@ -18,9 +19,11 @@ from opsconsole.model.silences import Silence
 from opsconsole.text import safe
 from tests.support.consoles import Console, draft
 from tests.support.killable import KillableCluster, Step, Trap
-from tests.support.ledger import problems
+from tests.support.ledger import open_of, problems
 
 ALERTS = 3
+
+SURELY = LATE_SECONDS + 1
 WEIGHTS = {
     "ack": 5,
     "ack a group": 2,
@@ -99,8 +102,8 @@ class Story:
             console.set(None)
             if console.journal.dead:
                 self.consoles_killed += 1
-                await console.restart()
-                self._say(f"{console.user}'s console was killed and started again")
+                self._say(f"{console.user}'s console was killed and is started again")
+                self._settled(console, await console.restart())
 
     def _trap(self, console: Console) -> Trap | None:
         """What will go wrong in this turn, and where."""
@@ -227,14 +230,20 @@ class Story:
         return await console.runner.keep_acks(alerts.data, mine, whole=whole)
 
     async def _restart(self, console: Console) -> Sequence[Outcome]:
-        await console.restart()
+        self._settled(console, await console.restart())
         return []
+
+    def _settled(self, console: Console, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self._say(f"{console.user} settles [op={outcome.op}] {outcome.result.value}: {outcome.message}")
 
     async def _end(self) -> None:
         for number in range(len(self.cluster.alive)):
             await self.cluster.revive(number)
+        await self.cluster.agreed()
         for console in self._consoles:
-            await console.restart()
+            # Until a minute has passed, a write of a killed process could still come.
+            self._settled(console, await console.restart(later=SURELY))
         all_of_them = await self.cluster.agreed()
         ours = {
             id: s for id, s in all_of_them.items() if any(m == Matcher("alertname", self.tag) for m in s.matchers)
@@ -243,6 +252,7 @@ class Story:
         self.standing = sum(silence.status.state != "expired" for silence in ours.values())
         self.members_killed = len(self.cluster.kills)
         self.problems += problems(entries, ours, self.cluster.kills)
+        self.problems += [f"left open: {entry.action} [op={entry.op}]" for entry in open_of(entries)]
         for console in self._consoles:
             self.problems += [f"{console.user}'s journal: {problem}" for problem in console.journal.verify()]
             await console.aclose()

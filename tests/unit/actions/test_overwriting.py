@@ -89,3 +89,16 @@ async def test_what_cannot_be_taken_back_is_said_aloud(console: Console, silence
     outcome = await console.runner.edit(silence, msgspec.structs.replace(silence, matchers=OTHER))
     assert (outcome.result, "BOTH ARE IN FORCE" in outcome.message) == (Result.FAILED, True), outcome
     assert len(console.cluster.standing()) == 2
+
+
+async def test_undoing_an_expiry_does_not_acknowledge_what_someone_else_has_by_now(console: Console) -> None:
+    alert = console.cluster.fire(alertname="HighErrorRate")
+    made = await console.runner.ack(alert, "x")
+    mine = await console.cluster.silence(made.silence_id)
+    assert mine is not None
+    assert (await console.runner.expire(mine)).result is Result.DONE
+    theirs = await console.make("bob").ack(alert, "mine now")
+    assert theirs.result is Result.DONE
+    undone = await console.runner.undo()
+    assert (undone.result, "first by bob" in undone.message) == (Result.REFUSED, True), undone
+    assert [s.id for s in console.cluster.standing()] == [theirs.silence_id]
