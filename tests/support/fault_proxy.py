@@ -26,6 +26,8 @@ SILENCE_WRITE = b"POST /api/v2/silences "
 class Point(Enum):
     """Where in an exchange it fails."""
 
+    REFUSE = "before there is a connection"
+    ACCEPT = "before the request is read"
     CONNECT = "before the server is told anything"
     REQUEST = "within the request"
     SENT = "after the request, without waiting for the answer"
@@ -33,8 +35,9 @@ class Point(Enum):
 
 
 class How(Enum):
-    """CLOSE and RESET cut both sides, in order or with a TCP reset. DROP passes nothing more on, and says so to
-    nobody. HOLD passes the rest on later, whether or not the client is still there."""
+    """CLOSE and RESET cut both sides, in order or with a TCP reset, which is the same for REFUSE. DROP passes
+    nothing more on, and says so to nobody. HOLD passes the rest on later, whether or not the client is still
+    there."""
 
     CLOSE = "close"
     RESET = "reset"
@@ -80,6 +83,7 @@ class FaultProxy:
         self.struck: list[Fault] = []
         self.answered = asyncio.Event()
         self._upstream = port
+        self._port = 0
         self._script: list[Fault | None] = []
         self._afterwards: Fault | None = None
         self._released = asyncio.Event()
@@ -88,16 +92,27 @@ class FaultProxy:
 
     @property
     def url(self) -> str:
-        assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return f"http://127.0.0.1:{self._port}"
 
     def script(self, *faults: Fault | None, afterwards: Fault | None = None) -> None:
-        """What happens to the next new connections, one each, and to all after those. None is transparent."""
+        """What happens to the next new connections, one each, and to all after those. None is transparent. When
+        the first is to be refused, all are until `heal`."""
         self._script, self._afterwards = list(faults), afterwards
+        if faults and faults[0] is not None and faults[0].point is Point.REFUSE:
+            assert self._server is not None
+            self._server.close()
 
     def heal(self) -> None:
         """Be transparent to every new connection."""
         self.script()
+        assert self._server is not None
+        if not self._server.is_serving():
+            # It takes connections at once; they are served in a moment.
+            listening = socket.create_server(("127.0.0.1", self._port))
+            self._keep(asyncio.get_running_loop().create_task(self._listen(listening)))
+
+    async def _listen(self, listening: socket.socket) -> None:
+        self._server = await asyncio.start_server(self._client, sock=listening)
 
     def release(self) -> None:
         """Pass on what is held."""
@@ -105,6 +120,7 @@ class FaultProxy:
 
     async def __aenter__(self) -> FaultProxy:
         self._server = await asyncio.start_server(self._client, "127.0.0.1", 0)
+        self._port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
@@ -120,11 +136,19 @@ class FaultProxy:
     def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         fault = self._script.pop(0) if self._script else self._afterwards
         task = asyncio.get_running_loop().create_task(self._serve(_Link(reader, writer, self._upstream), fault))
+        self._keep(task)
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, link: _Link, fault: Fault | None) -> None:
         try:
+            if fault is not None and fault.point is Point.ACCEPT:
+                self.struck.append(fault)
+                await self._stop(link, fault)
+                fault = None
+                await self._answered(link, await message(link.reader))
             while request := await message(link.reader):
                 if fault is None or not request.startswith(fault.on):
                     await link.pass_on(request)
@@ -158,6 +182,16 @@ class FaultProxy:
         if fault.point is Point.ANSWER:
             await self._stop(link, fault)
         link.writer.write(answer[cut:])
+        await link.writer.drain()
+
+    async def _answered(self, link: _Link, request: bytes) -> None:
+        """A whole exchange, and the word that it has been."""
+        reader, writer = await link.server()
+        writer.write(request)
+        await writer.drain()
+        answer = await message(reader)
+        self.answered.set()
+        link.writer.write(answer)
         await link.writer.drain()
 
     async def _stop(self, link: _Link, fault: Fault) -> None:
