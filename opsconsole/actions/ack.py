@@ -4,7 +4,7 @@ the alert."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -79,6 +79,11 @@ async def ack(
 async def plan_ack(desk: Desk, alerts: Sequence[Alert]) -> AckPlan:
     """Whether one silence can acknowledge exactly these alerts, asked of Alertmanager. Raises nothing: what cannot
     be asked is acknowledged one by one."""
+    return await plan_with(desk.cluster, alerts)
+
+
+async def plan_with(cluster_of: Callable[[str], Cluster], alerts: Sequence[Alert]) -> AckPlan:
+    """As `plan_ack`; `cluster_of` gives a cluster by name, or raises Refused."""
     each = "one silence each: "
     if len(alerts) < 2:
         return AckPlan(why=trusted("one silence on exactly this alert"))
@@ -89,7 +94,7 @@ async def plan_ack(desk: Desk, alerts: Sequence[Alert]) -> AckPlan:
     if not matchers:
         return AckPlan(why=trusted(f"{each}they have no label in common"))
     try:
-        reply = await desk.cluster(alerts[0].cluster).alerts(narrowing(matchers))
+        reply = await cluster_of(alerts[0].cluster).alerts(narrowing(matchers))
     except (SourceError, Refused) as error:
         return AckPlan(why=safe(f"{each}Alertmanager cannot say what one would hide ({error.message})", 300))
     if reply.failures:
@@ -115,11 +120,13 @@ async def ack_all(
     alerts: Sequence[Alert],
     reason: str,
     policy: AckPolicy = AckPolicy(),  # noqa: B008 - frozen
+    *,
+    one: bool = True,
 ) -> tuple[Outcome, ...]:
-    """Acknowledge these alerts: by one silence when that hides exactly them at this moment, else by one each. One
-    undo takes all of it back."""
-    plan = await plan_ack(desk, alerts)
-    if plan.is_one:
+    """Acknowledge these alerts: by `one` silence when that hides exactly them at this moment, else by one each.
+    One undo takes all of it back."""
+    plan = await plan_ack(desk, alerts) if one else None
+    if plan is not None and plan.is_one:
         return (await _ack_by_one(desk, alerts, plan.matchers, reason, policy),)
     group = desk.nonce() if len(alerts) > 1 else ""
     return tuple([await ack(desk, alert, reason, policy, group=group) for alert in alerts])

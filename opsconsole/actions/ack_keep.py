@@ -18,6 +18,9 @@ from opsconsole.model.matchers import Matcher, match_all
 from opsconsole.model.silences import Silence, ack_comment, ack_user
 from opsconsole.text import safe
 
+TOLD_AGAIN = 120.0
+"""Seconds within which a new Alertmanager has been told of what fires: Prometheus says it again every minute."""
+
 RETRY_SECONDS = 60.0
 """How long an ack is left alone after keeping it did not work."""
 
@@ -96,12 +99,18 @@ class AckKeeper:
         return msgspec.structs.replace(current, cluster=cluster.name)
 
     async def _gone(self, silence: Silence) -> bool:
-        """Whether Alertmanager, all of it, says now that the ack hides none of its alerts."""
+        """Whether Alertmanager, all of it, says now that the ack hides none of its alerts. A member that was
+        started after the ack began may not have been told of them again yet."""
         try:
-            reply = await self._desk.cluster(silence.cluster).alerts(narrowing(silence.matchers))
+            cluster = self._desk.cluster(silence.cluster)
+            reply = await cluster.alerts(narrowing(silence.matchers))
         except (SourceError, Refused):
             return False
-        return not reply.failures and not any(self._is_of(silence, alert) for alert in reply.data)
+        if reply.failures or any(self._is_of(silence, alert) for alert in reply.data):
+            return False
+        started = await cluster.started()
+        told_again = self._desk.now(cluster) - started >= TOLD_AGAIN
+        return told_again or started < silence.starts_at.timestamp()
 
     def _is_of(self, silence: Silence, alert: Alert) -> bool:
         """Whether an alert is one that was acknowledged: by fingerprint when the journal has it, else one that the

@@ -38,7 +38,8 @@ class Reply(Protocol[T_co]):
 
 
 class Cluster(Protocol):
-    """What actions need of an Alertmanager cluster. Every method but `silence_members` raises SourceError.
+    """What actions need of an Alertmanager cluster. Every method but `silence_members` and `started` (when the
+    youngest member was, seconds since the epoch) raises SourceError.
     `skew` is how many seconds its clock is ahead of ours, 0 when that is not known."""
 
     @property
@@ -54,6 +55,8 @@ class Cluster(Protocol):
     async def silence(self, id: str) -> Silence | None: ...
 
     async def silence_members(self, id: str) -> tuple[MemberSilence, ...]: ...
+
+    async def started(self) -> float: ...
 
     async def post_silence(self, silence: Silence) -> str: ...
 

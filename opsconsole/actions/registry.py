@@ -43,12 +43,16 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Focus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key would act upon at the moment it is pressed."""
+    """What a key would act upon at the moment it is pressed. `group` counts the alerts around the row that nobody
+    has; `own` says that the row's ack is one's own, `renewable` that it is old enough to acknowledge it again."""
 
     scope: Scope
     read_only: bool = False
     row: AlertRow | None = None
     marked: int = 0
+    group: int = 0
+    own: bool = False
+    renewable: bool = False
     silence: Silence | None = None
     flag: Flag | None = None
     flags_known: bool = True
@@ -106,9 +110,18 @@ ACTIONS: tuple[Action, ...] = (
         id="ack",
         keys=("a",),
         title="ack",
-        description="acknowledge: silence exactly this alert for 15m, in your name",
+        description="acknowledge: silence exactly it, or those marked; or again",
         scopes=(Scope.ALERTS, Scope.OVERVIEW),
         writes=True,
+    ),
+    Action(
+        id="ack_group",
+        keys=("A",),
+        title="ack group",
+        description="acknowledge the alerts of the group, or of the same name",
+        scopes=(Scope.ALERTS,),
+        writes=True,
+        footer=False,
     ),
     Action(
         id="silence",
@@ -283,9 +296,15 @@ def _why_not_ack(focus: Focus) -> str:
         return "no alert under the cursor"
     if focus.row.state is AlertState.PENDING:
         return "pending: it is not firing yet, Alertmanager does not know it"
-    if focus.row.state is AlertState.ACKED and focus.row.silence is not None:
-        return f"{focus.row.silence.owner} has it already"
+    if focus.row.state is AlertState.ACKED and focus.row.silence is not None and not focus.renewable:
+        return "you have it already" if focus.own else f"{focus.row.silence.owner} has it already"
     return ""
+
+
+def _why_not_ack_group(focus: Focus) -> str:
+    if focus.row is None:
+        return "no alert under the cursor"
+    return "" if focus.group else "nobody is needed: all of them are pending or acknowledged"
 
 
 def _why_not_expire(focus: Focus) -> str:
@@ -338,6 +357,7 @@ def _why_not_copy(focus: Focus) -> str:
 
 _RULES = {
     "ack": _why_not_ack,
+    "ack_group": _why_not_ack_group,
     "expire": _why_not_expire,
     "silence": _why_not_silence,
     "rollback": _why_not_rollback,

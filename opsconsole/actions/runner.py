@@ -77,9 +77,9 @@ class Runner:
         """Acknowledge one alert."""
         return await ack.ack(self._desk, alert, reason, self._acks)
 
-    async def ack_all(self, alerts: Sequence[Alert], reason: str) -> tuple[Outcome, ...]:
-        """Acknowledge these alerts: by one silence when that hides exactly them, else by one each."""
-        return await ack.ack_all(self._desk, alerts, reason, self._acks)
+    async def ack_all(self, alerts: Sequence[Alert], reason: str, *, one: bool = True) -> tuple[Outcome, ...]:
+        """Acknowledge these alerts: by `one` silence when that hides exactly them, else by one each."""
+        return await ack.ack_all(self._desk, alerts, reason, self._acks, one=one)
 
     async def plan_ack(self, alerts: Sequence[Alert]) -> AckPlan:
         """Which of the two it would be now, and why. Only reads."""

@@ -202,6 +202,9 @@ class _Signed:
     async def silence_members(self, id: str) -> tuple[MemberSilence, ...]:
         return await self._cluster.silence_members(id)
 
+    async def started(self) -> float:
+        return await self._cluster.started()
+
     async def post_silence(self, silence: Silence) -> str:
         if self.author and not silence.id:
             silence = msgspec.structs.replace(silence, created_by=self.author)

@@ -38,14 +38,14 @@ def alerts(
     wanted = compile_filter(matchers)
     opened = open_reading(options)
     if as_json:
-        snapshot = _collect(opened, {"alerts"}, rows=False)
-        _need(snapshot, lambda s: [c.alerts for c in s.clusters], "Alertmanager")
+        snapshot = collect(opened, {"alerts"}, rows=False)
+        need(snapshot, lambda s: [c.alerts for c in s.clusters], "Alertmanager")
         found = [a for a in snapshot.alerts() if wanted(a.labels) and (everything or a.status.state == "active")]
         found.sort(key=lambda a: (severity_of(a.labels), a.starts_at, a.fingerprint))
         write_json(found)
         return
-    snapshot = _collect(opened, {"alerts", "silences"})
-    _need(snapshot, lambda s: [c.alerts for c in s.clusters], "Alertmanager")
+    snapshot = collect(opened, {"alerts", "silences"})
+    need(snapshot, lambda s: [c.alerts for c in s.clusters], "Alertmanager")
     rows = [
         row for row in snapshot.rows if (everything or row.state is AlertState.ACTIVE) and wanted(row.alert.labels)
     ]
@@ -60,8 +60,8 @@ def silences(
 ) -> None:
     """List the silences, the one that ends first on top."""
     opened = open_reading(options)
-    snapshot = _collect(opened, {"silences"})
-    _need(snapshot, lambda s: [c.silences for c in s.clusters], "Alertmanager")
+    snapshot = collect(opened, {"silences"})
+    need(snapshot, lambda s: [c.silences for c in s.clusters], "Alertmanager")
     shown = sorted(
         (s for s in snapshot.silences().values() if expired or s.status.state != "expired"),
         key=lambda s: s.ends_at,
@@ -81,8 +81,8 @@ def flags(
     opened = open_reading(options)
     if opened.engine.sources.flags is None:
         raise UsageError("no flag provider is configured", hint="use --flags-file FILE, or flags: in the context")
-    snapshot = _collect(opened, {"flags"})
-    _need(snapshot, lambda s: [s.flags] if s.flags is not None else [], "the flag provider")
+    snapshot = collect(opened, {"flags"})
+    need(snapshot, lambda s: [s.flags] if s.flags is not None else [], "the flag provider")
     assert snapshot.flags is not None
     assert snapshot.flags.data is not None
     found = snapshot.flags.data.flags
@@ -104,7 +104,7 @@ def flags(
     )
 
 
-def _collect(opened: Reading, names: set[str], *, rows: bool = True) -> Snapshot:
+def collect(opened: Reading, names: set[str], *, rows: bool = True) -> Snapshot:
     engine = opened.engine
     engine.polls.builds_rows = rows
 
@@ -119,7 +119,7 @@ def _collect(opened: Reading, names: set[str], *, rows: bool = True) -> Snapshot
     return engine.snapshot
 
 
-def _need(snapshot: Snapshot, readings: Callable[[Snapshot], Sequence[Known[T]]], what: str) -> None:
+def need(snapshot: Snapshot, readings: Callable[[Snapshot], Sequence[Known[T]]], what: str) -> None:
     """Raise unless every reading is known: a list that may be old or partial is not printed as if whole."""
     found = readings(snapshot)
     if not found:

@@ -198,6 +198,12 @@ class AlertmanagerCluster:
         found, failures = await self._everyone(ask)
         return ClusterReply(notifications(sample for samples in found for sample in samples), failures)
 
+    async def started(self) -> float:
+        """When the member that answers and was started last began to run, seconds since the epoch; 0 when none
+        says."""
+        known = (reply.status for reply in await self.statuses() if reply.status is not None)
+        return max((status.uptime_since.timestamp() for status in known), default=0.0)
+
     async def post_silence(self, silence: Silence) -> str:
         """Create the silence, or update the one of its `id`, and return the id that it has now.
 

@@ -79,9 +79,10 @@ class Silence(msgspec.Struct, frozen=True, gc=False, rename="camel", kw_only=Tru
 
 def ack_comment(user: str, reason: str, op: str, *, again: float = 0.0) -> str:
     """The comment of an ack: `ACK! <user>: <reason> [op=<nonce>]`, with `[again=<seconds>]` before the nonce
-    once it was acknowledged again at that time."""
+    once it was acknowledged again at that time; without a nonce when there is none."""
     when = f"[again={int(again)}] " if again else ""
-    return f"{ACK_PREFIX} {user}: {reason} {when}[op={op}]"
+    nonce = f"[op={op}]" if op else ""
+    return f"{ACK_PREFIX} {user}: {reason} {when}{nonce}".rstrip()
 
 
 def ack_user(user: str) -> str:

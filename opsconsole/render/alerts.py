@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from opsconsole.model.acks import AckMark, age
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.severity import AlertState, Severity
-from opsconsole.model.silences import Silence
+from opsconsole.model.silences import Silence, ack_user
 from opsconsole.render import times
 from opsconsole.render.detail import detail_header, labels_table
 from opsconsole.render.glyphs import SEVERITY_STYLES, SEVERITY_WORDS, UNICODE, Glyphs
@@ -117,6 +118,7 @@ def alert_row(
     glyphs: Glyphs = UNICODE,
     distinguishing: SafeText = NOTHING,
     extender: SafeText = NOTHING,
+    mark: AckMark = AckMark.NONE,
     marked: bool = False,
     selected: bool = False,
     user: SafeText = NOTHING,
@@ -125,8 +127,9 @@ def alert_row(
 ) -> Text:
     """One alert of the list in exactly `width` cells.
 
-    `distinguishing` is what tells it from others of its name, `extender` who extends acks ("" or `nobody`:
-    nobody), `user` who is looking (their acks are `ack you`), `hold` the rule's `for:` in seconds.
+    `distinguishing` is what tells it from others of its name, `extender` who extends its ack ("" or `nobody`:
+    nobody), `mark` what stands out of that, `user` who is looking (their acks are `ack you`), `hold` the rule's
+    `for:` in seconds.
     """
     cols = columns(width)
     severity = SEVERITY_STYLES[row.severity]
@@ -151,8 +154,10 @@ def alert_row(
         out.add(times.ago(now - row.alert.since), held if quiet else None, cols.age, right=True)
     if cols.state:
         out.space()
-        words = state_text(row, now, extender=extender, user=user, hold=hold, wide=cols.wide, width=cols.state)
-        out.add(words, theme[_state_style(row)], cols.state)
+        words = state_text(
+            row, now, extender=extender, mark=mark, user=user, hold=hold, wide=cols.wide, width=cols.state
+        )
+        out.add(words, theme[_state_style(row, mark)], cols.state)
     if cols.due and row.deadline is not None:
         rest = row.deadline - now
         words = times.respond(rest) if cols.due >= 10 and (cols.wide or rest <= 0) else times.countdown(rest)
@@ -166,13 +171,15 @@ def state_text(
     now: float,
     *,
     extender: SafeText = NOTHING,
+    mark: AckMark = AckMark.NONE,
     user: SafeText = NOTHING,
     hold: float | None = None,
     wide: bool = False,
     width: int = 0,
 ) -> SafeText:
     """Where an alert stands: `nobody`, `ack alice 11m`, `silenced 2h`, `inhibited`, `muted`,
-    `pending 6m of 10m`. Wide: `nobody has it`, `ack alice 11m left, extended by kthxbye`.
+    `pending 6m of 10m`. Wide: `nobody has it`, `ack alice 11m left, extended by kthxbye`. An ack that stands out:
+    `stale alice 11m`, `asks again 4m`.
 
     With `width`, the longest wording that fits in so many cells; a long name is cut before the time is.
     """
@@ -180,7 +187,7 @@ def state_text(
     if row.state is AlertState.ACTIVE:
         return trusted("nobody has it" if wide else "nobody")
     if row.state is AlertState.ACKED and silence is not None:
-        return _ack_text(silence, now, extender=extender, user=user, wide=wide, width=width)
+        return _ack_text(silence, now, extender=extender, mark=mark, user=user, wide=wide, width=width)
     if row.state is AlertState.SILENCED and silence is not None:
         return trusted(f"silenced {times.left(silence.ends - now)}")
     if row.state is AlertState.PENDING:
@@ -194,21 +201,39 @@ def state_text(
 
 
 def _ack_text(
-    silence: Silence, now: float, *, extender: SafeText, user: SafeText, wide: bool, width: int
+    silence: Silence,
+    now: float,
+    *,
+    extender: SafeText,
+    mark: AckMark,
+    user: SafeText,
+    wide: bool,
+    width: int,
 ) -> SafeText:
-    who = "you" if user and silence.owner == user else str(silence.owner)
+    who = "you" if user and silence.owner == safe(ack_user(user), 60) else str(silence.owner)
     rest = times.left(silence.ends - now)
-    wordings = [f"ack {who} {rest}"]
-    if wide and rest != "over":
-        kept = f", extended by {extender}" if extender and extender != "nobody" else ""
-        wordings = [f"ack {who} {rest} left{kept}", f"ack {who} {rest} left", *wordings]
+    kept = f", extended by {extender}" if extender and extender != "nobody" else ""
+    word = "stale" if mark is AckMark.STALE else "ack"
+    short = f"{word} {who} {rest}"
+    wordings = [short]
+    if mark is AckMark.ASKS:
+        wordings = [f"ack {who} {rest} left, asks again"] if wide else []
+        wordings += [f"asks again {rest}", f"again? {rest}"]
+    elif wide and rest != "over":
+        old = f", {times.ago(age(silence, now))} old"
+        if mark is AckMark.STALE:
+            wordings = [f"stale ack {who} {rest} left{old}{kept}", f"stale ack {who} {rest} left{old}", short]
+        else:
+            wordings = [f"ack {who} {rest} left{kept}", f"ack {who} {rest} left", short]
     for wording in wordings:
         if not width or width_of(wording) <= width:
             return trusted(wording)
-    return trusted(f"ack {fit(who, max(1, width - 5 - len(rest)), more='.')} {rest}")
+    return trusted(f"{word} {fit(who, max(1, width - len(word) - 2 - len(rest)), more='.')} {rest}")
 
 
-def _state_style(row: AlertRow) -> str:
+def _state_style(row: AlertRow, mark: AckMark = AckMark.NONE) -> str:
+    if mark is not AckMark.NONE:
+        return "warning"
     if row.state is AlertState.ACTIVE:
         return "nobody" if row.severity in _URGENT else "plain"
     return "held"
@@ -222,6 +247,7 @@ def firing_row(
     glyphs: Glyphs = UNICODE,
     distinguishing: SafeText = NOTHING,
     extender: SafeText = NOTHING,
+    mark: AckMark = AckMark.NONE,
     note: SafeText = NOTHING,
     user: SafeText = NOTHING,
     selected: bool = False,
@@ -237,6 +263,7 @@ def firing_row(
             glyphs=glyphs,
             distinguishing=distinguishing,
             extender=extender,
+            mark=mark,
             selected=selected,
             user=user,
             theme=theme,
@@ -255,11 +282,11 @@ def firing_row(
     due = times.respond(rest) if rest is not None else ""
     out.add(due, theme["overdue" if rest is not None and rest <= 0 else "plain"], 14)
     out.space(2)
-    words = state_text(row, now, extender=extender, user=user, wide=True)
+    words = state_text(row, now, extender=extender, mark=mark, user=user, wide=True)
     if note:
-        out.add(words, theme[_state_style(row)], min(len(words) + 2, max(8, out.left - len(note) - 3)))
+        out.add(words, theme[_state_style(row, mark)], min(len(words) + 2, max(8, out.left - len(note) - 3)))
         out.add(f"{glyphs.flag} ", theme["flag"])
         out.add(safe(note), theme["flag"])
     else:
-        out.add(words, theme[_state_style(row)])
+        out.add(words, theme[_state_style(row, mark)])
     return out.done()

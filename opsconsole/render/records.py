@@ -6,6 +6,7 @@ from datetime import UTC, tzinfo
 
 from rich.text import Text
 
+from opsconsole.model.acks import AckMark
 from opsconsole.model.flags import Flag, FlagChange
 from opsconsole.model.journal import Entry, Phase, Result
 from opsconsole.model.rules import Target
@@ -24,6 +25,7 @@ _RESULT_STYLES = {
     Result.REFUSED: "warning",
     Result.AMBIGUOUS: "unknown",
 }
+_ACK_WORDS = {AckMark.NONE: "ack", AckMark.STALE: "stale", AckMark.ASKS: "again?"}
 COMPACT = 70
 """Cells under which columns are left out."""
 _HEALTH = {"up": Level.OK, "down": Level.CRITICAL}
@@ -41,19 +43,20 @@ def silence_row(
     width: int,
     now: float,
     affected: int | None = None,
+    mark: AckMark = AckMark.NONE,
     marked: bool = False,
     selected: bool = False,
     theme: Theme = DARK,
     glyphs: Glyphs = UNICODE,
 ) -> Text:
-    """A silence: state (`ack`, `active`, `pending`, `expired`), when it ends, how many alerts it hides now
-    (None: not known), who, its matchers and comment. State and time stay when the width is small."""
+    """A silence: state (`ack`, `stale`, `again?`, `active`, `pending`, `expired`), when it ends, how many alerts
+    it hides now (None: not known), who, its matchers and comment. State and time stay when the width is small."""
     state = silence.status.state
     ended = state == "expired"
     style = theme["dim" if ended else "plain"]
     row = _start(width, selected, marked, theme, glyphs)
-    word = "ack" if silence.is_ack and state == "active" else safe(state, 20)
-    row.add(word, theme["dim" if ended else "held"], 8)
+    word = _ACK_WORDS[mark] if silence.is_ack and state == "active" else safe(state, 20)
+    row.add(word, theme["dim" if ended else "held" if mark is AckMark.NONE else "warning"], 8)
     if ended:
         until = f"{times.ago(now - silence.ends)} ago"
     elif state == "pending":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from opsconsole.model.acks import AckPolicy
+from opsconsole.model.acks import AckMark, AckPolicy, extended_by, mark_of
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.alerts import Alert
 from opsconsole.model.flags import FlagChange, FlagSet
@@ -123,6 +123,19 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     def place(self, cluster: str) -> SafeText:
         """` in cluster NAME` when there are several, else ""."""
         return safe(f" in cluster {safe(cluster, 40)}" if cluster and len(self.clusters) > 1 else "")
+
+    def mark_of(self, silence: Silence | None) -> AckMark:
+        """What stands out of an ack; nothing of any other silence, or of none."""
+        if silence is None or not silence.is_ack:
+            return AckMark.NONE
+        who, now = self.context, self.now_at(silence.cluster)
+        return mark_of(silence, now, who.acks, user=who.user, extender=self.extender)
+
+    def extended_by(self, silence: Silence | None) -> SafeText:
+        """Who extends an ack, "" for nobody that is known of."""
+        if silence is None:
+            return trusted("")
+        return extended_by(silence, user=self.context.user, extender=self.extender)
 
     def response(self, alertname: str, severity: str) -> float | None:
         """Seconds to the first response: the first playbook that knows the alert, else any by severity."""

@@ -169,7 +169,9 @@ class ConsoleApp(App[int]):
             self.show_snapshot()
 
     def show_snapshot(self) -> None:
-        """Hand the newest snapshot to every console screen of the mode in front."""
+        """Hand the newest snapshot to every console screen of the mode in front, and tell what is new in it."""
+        if self._opened is not None and (words := self._opened.asking.look(self.snapshot)):
+            self.tell(words, severity="warning")
         for screen in self.screen_stack:
             receive = getattr(screen, "receive", None)
             if receive is not None and screen.is_mounted:

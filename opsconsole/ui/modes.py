@@ -9,6 +9,7 @@ from textual.screen import Screen
 
 from opsconsole.actions.registry import Action, actions_for
 from opsconsole.model.journal import Outcome
+from opsconsole.ui.acking import Asking
 from opsconsole.ui.screens.alerts import AlertsScreen
 from opsconsole.ui.screens.base import ConsoleScreen
 from opsconsole.ui.screens.flags import FlagsScreen
@@ -40,6 +41,7 @@ class Opened:
     close: Callable[[], None]
     modes: Mapping[str, Callable[[Services], Screen[None]]] = field(default_factory=lambda: MODES)
     follow: Callable[[Callable[[Outcome], None]], object] = lambda told: None
+    asking: Asking = field(default_factory=Asking)
 
     def palette(self, screen: Screen[object]) -> Iterator[tuple[Action, Callable[[], None]]]:
         """The actions of a screen and what runs each."""

@@ -15,6 +15,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 import opsconsole.ui
+from opsconsole.actions.ack import AckPlan
 from opsconsole.actions.runner import Runner
 from opsconsole.clock import ManualClock
 from opsconsole.errors import SourceError
@@ -253,6 +254,7 @@ class FakeRunner:
         self.partial = trusted("")
         self.undoable: Entry | None = None
         self.output: tuple[str, ...] = ()
+        self.plan = AckPlan(why=trusted("one silence each: they differ"))
 
     def called(self, method: str) -> list[tuple[Any, ...]]:
         """The arguments of each call of a method."""
@@ -260,6 +262,13 @@ class FakeRunner:
 
     def last_undoable(self) -> Entry | None:
         return self.undoable
+
+    async def plan_ack(self, alerts: Sequence[Alert]) -> AckPlan:
+        self.calls.append(("plan_ack", (tuple(alerts),)))
+        return self.plan
+
+    async def ack_all(self, alerts: Sequence[Alert], reason: str, *, one: bool = True) -> tuple[Outcome, ...]:
+        return (self._done("ack_all", tuple(alerts), reason, one),)
 
     async def preview(self, cluster: str, matchers: tuple[Matcher, ...]) -> Radius:
         self.calls.append(("preview", (cluster, matchers)))

@@ -132,9 +132,14 @@ async def test_marked_alerts_are_acknowledged_together_and_the_reason_is_kept():
         await pilot.press("enter")
         await app.workers.wait_for_complete()
         await pilot.pause()
-        assert [alert.name for alert, _ in runner.called("ack")] == ["HighErrorRate", "HighLatency"]
+        ((acked, reason, one),) = runner.called("ack_all")
+        assert ([alert.name for alert in acked], reason, one) == (
+            ["HighErrorRate", "HighLatency"],
+            "rolling back",
+            False,
+        )
         assert screen.panel.marks == set()
-        assert "2 of 2 acknowledged" in app.told
+        assert [o.result for o in app.reported] == [Result.DONE]
         await pilot.press("a")
         await pilot.pause()
         assert app.screen.query_one(Input).value == "rolling back"

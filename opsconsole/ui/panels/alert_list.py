@@ -110,6 +110,16 @@ class AlertListPanel(Vertical):
             return ()
         return tuple(row for row in self._snapshot.rows if row.key in self.marks)
 
+    def group_rows(self) -> tuple[AlertRow, ...]:
+        """The shown alerts of the group under the cursor; of a list without groups, those of the same name. All
+        are of one Alertmanager cluster."""
+        row, label = self.row, self.options.group_by or "alertname"
+        if row is None:
+            return ()
+        value, cluster = row.alert.labels.get(label, ""), row.alert.cluster
+        rows = (line for line in self._items.lines if isinstance(line, AlertRow))
+        return tuple(r for r in rows if r.alert.labels.get(label, "") == value and r.alert.cluster == cluster)
+
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw a snapshot."""
         self._snapshot = snapshot

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
 from opsconsole.errors import UsageError
+from opsconsole.model.acks import AckMark, age
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.alertrule import Stretch, history_query, rule_of, stretches
 from opsconsole.model.alerts import Alert
@@ -125,17 +126,33 @@ class SilencesTab(FactsTab):
 
     def _silence(self, silence: Silence, alert: Alert, snapshot: Snapshot, width: int) -> list[Text]:
         services, now = self.services, snapshot.now_at(silence.cluster)
-        row = silence_row(silence, width=width, now=now, theme=services.theme, glyphs=services.glyphs)
+        mark = snapshot.mark_of(silence)
+        row = silence_row(silence, width=width, now=now, mark=mark, theme=services.theme, glyphs=services.glyphs)
         ends = exact(silence.ends, services.zone, now)
         text = f"by {silence.owner} until {ends}: {safe(silence.reason, 2000)}"
         told = "" if silence.id in alert.status.silenced_by else "  (matches; Alertmanager does not apply it yet)"
         matchers = safe(", ".join(str(m) for m in silence.matchers), 600)
+        kept = ack_words(silence, snapshot)
         return [
             row,
             *self.prose(f"  {text}{told}", width),
+            *(self.prose(f"  {kept}", width, "plain" if mark is AckMark.NONE else "warning") if kept else ()),
             *self.prose(f"  {matchers}", width, "info"),
             self.line("", width),
         ]
+
+
+def ack_words(silence: Silence, snapshot: Snapshot) -> SafeText:
+    """How old an active ack is and who extends it; "" for any other silence."""
+    if not silence.is_ack or silence.status.state != "active":
+        return trusted("")
+    words = f"acknowledged {ago(age(silence, snapshot.now_at(silence.cluster)))} ago"
+    mark = snapshot.mark_of(silence)
+    if mark is AckMark.ASKS:
+        return trusted(f"{words}: it is not extended any more and asks again (a acknowledges it again)")
+    stale = ": stale" if mark is AckMark.STALE else ""
+    by = snapshot.extended_by(silence)
+    return trusted(f"{words}{stale}, {f'extended by {by}' if by else 'not extended from here'}")
 
 
 class HistoryTab(FactsTab):

@@ -102,7 +102,8 @@ class FiringStrip(Lines):
             theme=self._services.theme,
             distinguishing=distinguishing(alert, snapshot.shared.get(name, frozenset()), order),
             # Who extends it is the first that goes: a wording that is cut says less than a short one.
-            extender=snapshot.extender if width >= _WITH_EXTENDER else trusted(""),
+            extender=snapshot.extended_by(row.silence) if width >= _WITH_EXTENDER else trusted(""),
+            mark=snapshot.mark_of(row.silence),
             note=suspicion(snapshot.changes, alert.since) if row.counts else trusted(""),
             user=snapshot.context.user,
             selected=self.row is row,

@@ -9,6 +9,7 @@ from rich.text import Text
 from opsconsole.actions.registry import Focus, Scope
 from opsconsole.errors import OpsError
 from opsconsole.model.alertlist import AlertRow
+from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Outcome, Result
 from opsconsole.model.matchers import exact_matchers
 from opsconsole.model.runbook import Command
@@ -16,6 +17,7 @@ from opsconsole.model.severity import AlertState
 from opsconsole.model.silences import Silence
 from opsconsole.render.times import exact, left
 from opsconsole.text import safe, trusted
+from opsconsole.ui.acking import ackable, own_ack, renewable, same_name
 from opsconsole.ui.dialogs.ack import AckDialog
 from opsconsole.ui.dialogs.command import CommandDialog, CommandPicker, copy_command, failed
 from opsconsole.ui.dialogs.confirm import ConfirmDialog
@@ -50,6 +52,11 @@ class AlertActions(ConsoleScreen):
         """The marked alerts."""
         return ()
 
+    def group(self) -> tuple[AlertRow, ...]:
+        """The alerts that stand together with the one under the cursor: here, those of its name."""
+        row = self.current()
+        return () if row is None else tuple(r for r in self.snapshot.rows if same_name(r, row))
+
     def unmark(self) -> None:
         """Forget the marks after an action on them."""
 
@@ -64,6 +71,9 @@ class AlertActions(ConsoleScreen):
             undoable=base.undoable,
             row=row,
             marked=len(marked),
+            group=sum(ackable(one) for one in self.group()),
+            own=row is not None and own_ack(self.snapshot, row),
+            renewable=row is not None and renewable(self.snapshot, row),
             flags_known=self.snapshot.flags is not None and self.snapshot.flags.known(self.snapshot.now),
             command=commands[0] if commands else None,
             copyable=row is not None or bool(marked),
@@ -83,11 +93,17 @@ class AlertActions(ConsoleScreen):
 
     def do_ack(self) -> None:
         row = self.current()
+        if row is not None and not self.marked() and renewable(self.snapshot, row):
+            self._begin(self._do, "ack-again", self.services.runner.ack_again, row.silence)
+            return
         rows = self.marked() or ((row,) if row is not None else ())
         self._begin(self._ack, rows)
 
+    def do_ack_group(self) -> None:
+        self._begin(self._ack, self.group())
+
     async def _ack(self, rows: Sequence[AlertRow]) -> None:
-        able = [row for row in rows if row.state not in (AlertState.PENDING, AlertState.ACKED)]
+        able = [row for row in rows if ackable(row)]
         if not able:
             self.console_app.tell("ack: they are pending, or somebody has them already", severity="warning")
             return
@@ -97,18 +113,30 @@ class AlertActions(ConsoleScreen):
         if not reason:
             return
         self.console_app.ack_reason = reason
-        outcomes = [await self._ack_one(row, reason) for row in able]
-        self._report_all("acknowledged", outcomes)
+        one = dialog.agreed is not None and dialog.agreed.is_one
+        self._report_all("acknowledged", await self._ack_all(able, reason, one=one))
         self.unmark()
 
-    async def _ack_one(self, row: AlertRow, reason: str) -> Outcome:
-        refusal = self._why_gone(row)
-        if refusal:
-            return Outcome(op="", action="ack", result=Result.REFUSED, message=safe(refusal, 400))
+    async def _ack_all(self, rows: Sequence[AlertRow], reason: str, *, one: bool) -> list[Outcome]:
+        """Acknowledge what is still there, by one silence only when the dialog has said so."""
+        outcomes: list[Outcome] = []
+        left: list[Alert] = []
+        for row in rows:
+            refusal = self._why_gone(row)
+            if refusal:
+                message = safe(refusal, 400)
+                outcomes.append(Outcome(op="", action="ack", result=Result.REFUSED, message=message))
+            else:
+                left.append(row.alert)
+        runner = self.services.runner
         try:
-            return await self.services.runner.ack(row.alert, reason)
+            if len(left) == 1:
+                outcomes.append(await runner.ack(left[0], reason))
+            elif left:
+                outcomes += await runner.ack_all(left, reason, one=one)
         except OpsError as error:
-            return failed("ack", error)
+            outcomes.append(failed("ack", error))
+        return outcomes
 
     def _why_gone(self, row: AlertRow) -> str:
         """Why an alert can no longer be acknowledged; "" when it can. Only what is known counts."""

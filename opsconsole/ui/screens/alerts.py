@@ -57,6 +57,10 @@ class AlertsScreen(AlertActions):
     def marked(self) -> tuple[AlertRow, ...]:
         return self.panel.marked_rows()
 
+    def group(self) -> tuple[AlertRow, ...]:
+        """The alerts that the list shows together with the one under the cursor; ungrouped, those of its name."""
+        return self.panel.group_rows()
+
     def unmark(self) -> None:
         self.panel.clear_marks()
 

@@ -16,6 +16,7 @@ from opsconsole.render.row import Row, block, line, wrapped
 from opsconsole.render.tabs import tab_row
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import safe
+from opsconsole.ui.acking import own_ack, renewable
 from opsconsole.ui.bindings import bindings_for
 from opsconsole.ui.dialogs.ack import AckDialog
 from opsconsole.ui.dialogs.text_view import copy_text
@@ -87,6 +88,8 @@ class OverviewScreen(ConsoleScreen):
             read_only=self.snapshot.context.read_only,
             undoable=self.services.runner.last_undoable(),
             row=row,
+            own=row is not None and own_ack(self.snapshot, row),
+            renewable=row is not None and renewable(self.snapshot, row),
             copyable=row is not None or self._panel() is not None,
         )
 
@@ -169,7 +172,14 @@ class OverviewScreen(ConsoleScreen):
         row = self.strip.row
         if row is not None:
             # Bound to the alert under the cursor now, whatever the next snapshot puts there.
-            self.run_worker(self._ack(row), group="actions", exit_on_error=False)
+            again = renewable(self.snapshot, row)
+            self.run_worker(
+                self._ack_again(row) if again else self._ack(row), group="actions", exit_on_error=False
+            )
+
+    async def _ack_again(self, row: AlertRow) -> None:
+        if row.silence is not None:
+            self.console_app.report(await self.services.runner.ack_again(row.silence))
 
     async def _ack(self, row: AlertRow) -> None:
         user = self.snapshot.context.user

@@ -27,6 +27,7 @@ from opsconsole.ui.dialogs.silence_draft import amtool_line
 from opsconsole.ui.dialogs.silence_form import SilenceForm
 from opsconsole.ui.dialogs.text_view import copy_text
 from opsconsole.ui.lines import Lines
+from opsconsole.ui.panels.detail_facts import ack_words
 from opsconsole.ui.panels.strip import calm
 from opsconsole.ui.screens.listing import ListScreen
 from opsconsole.ui.services import Services
@@ -71,6 +72,7 @@ class SilencesScreen(ListScreen):
                 width=width,
                 now=snapshot.now_at(silence.cluster),
                 affected=count if known.get(silence.cluster) else None,
+                mark=snapshot.mark_of(silence),
                 selected=here,
                 theme=self.services.theme,
                 glyphs=self.services.glyphs,
@@ -227,9 +229,8 @@ class SilencesScreen(ListScreen):
         return f"in {left(silence.ends - now)}"
 
     def _extended(self, silence: Silence) -> str:
-        if not silence.is_ack or silence.status.state != "active":
-            return ""
-        return f", extended by {self.snapshot.extender}"
+        words = ack_words(silence, self.snapshot)
+        return f", {words}" if words else ""
 
     def _hides_line(self, silence: Silence, rows: list[AlertRow]) -> Text:
         cluster = next((c for c in self.snapshot.clusters if c.name == silence.cluster), None)

@@ -37,6 +37,7 @@ class FakeCluster:
         self.before: dict[str, list[SourceError]] = {}
         self.after: dict[str, list[SourceError]] = {}
         self.calls: list[str] = []
+        self.started_at = 0.0
         self.failures: tuple[object, ...] = ()
         self.new_id_on_update = False
         self.forgets_expiry = False
@@ -90,6 +91,9 @@ class FakeCluster:
         self.calls.append("silence")
         self._fault(self.before, "silence")
         return self.stands(self.kept[id]) if id in self.kept else None
+
+    async def started(self) -> float:
+        return self.started_at
 
     async def silence_members(self, id: str) -> tuple[MemberSilence, ...]:
         """The answers of `members`: those in `silent` do not answer, those in `behind` know what they say there.

@@ -152,3 +152,14 @@ async def test_an_ack_of_karma_is_someone_else_s(console: Console, alert: Alert)
     console.clock.advance(11 * 60)
     console.cluster.resolve(alert)
     assert await keep(console) == []
+
+
+async def test_a_server_that_was_just_started_does_not_know_yet_what_fires(console: Console, alert: Alert) -> None:
+    await console.runner.ack(alert, "x")
+    console.clock.advance(60)
+    console.cluster.started_at = console.clock.now()
+    console.cluster.resolve(alert)
+    console.clock.advance(100)
+    assert await keep(console) == []
+    console.clock.advance(21)
+    assert await keep(console) == [("expire", Result.DONE)]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
+from opsconsole.model.acks import AckMark
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.alerts import Alert
 from opsconsole.model.flags import Flag, FlagChange
@@ -183,6 +185,22 @@ def test_the_states_of_an_alert_in_words():
     kthxbye = alerts.state_text(acked, NOW, extender=trusted("kthxbye"), wide=True)
     assert kthxbye == "ack alice 11m left, extended by kthxbye"
     assert "extended" not in alerts.state_text(acked, NOW, extender=trusted("nobody"), wide=True)
+    old = a_row(AlertState.ACKED, silence=msgspec.structs.replace(ack(), starts_at=at(7300)))
+    for wide, width, expected in (
+        (True, 60, "stale ack alice 11m left, 2h old, extended by kthxbye"),
+        (True, 40, "stale ack alice 11m left, 2h old"),
+        (True, 30, "stale alice 11m"),
+        (False, 13, "stale al. 11m"),
+    ):
+        said = alerts.state_text(old, NOW, mark=AckMark.STALE, extender=trusted("kthxbye"), wide=wide, width=width)
+        assert said == expected
+    for wide, width, expected in (
+        (True, 40, "ack you 11m left, asks again"),
+        (True, 20, "asks again 11m"),
+        (False, 13, "again? 11m"),
+    ):
+        said = alerts.state_text(old, NOW, mark=AckMark.ASKS, user=trusted("alice"), wide=wide, width=width)
+        assert said == expected
     assert alerts.state_text(a_row(AlertState.SILENCED, silence=ack(left=7300)), NOW) == "silenced 2h"
     assert alerts.state_text(a_row(AlertState.SILENCED), NOW) == "silenced"
     assert alerts.state_text(a_row(AlertState.ACKED, silence=ack(left=-1)), NOW) == "ack alice over"
