@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("alerts_json", "check", "first_paint", "refresh", "keys", "samples")
+NAMES = ("alerts_json", "check", "first_paint", "refresh", "keys", "samples", "check_large")
 
 
 def main() -> None:
