@@ -19,6 +19,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+NIGHTLY_SECONDS = 3600
+"""How long one of the slow tests may take."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("nightly") is not None:
+            item.add_marker(pytest.mark.timeout(NIGHTLY_SECONDS))
+
+
 @pytest.fixture
 async def scripted() -> AsyncIterator[ScriptedServer]:
     """A scripted server that is listening."""

@@ -60,7 +60,7 @@ async def cluster_of(*urls: str, timeout: float = 10.0) -> AsyncIterator[Alertma
         await cluster.aclose()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], limit: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], limit: float = 30.0) -> None:
     async with asyncio.timeout(limit):
         while not await condition():
             await asyncio.sleep(0.05)

@@ -89,7 +89,7 @@ def test_from_the_flag_to_the_end_of_the_ack(tmp_path: Path) -> None:
         wait_for(lambda: not silences(endpoints), 90, "the ack to end with its alert", every=0.5)
         terminal.wait_for("recovered", limit=120)
         terminal.keys("q")
-        terminal.wait_for("exit code 0", limit=15)
+        terminal.wait_for("exit code 0", limit=30)
 
     journal = Journal(tmp_path / "journal.db", SystemClock())
     try:

@@ -25,23 +25,23 @@ def test_the_list_opens_filters_and_scrolls(tmp_path: Path) -> None:
             terminal.wait_for("10,000 of 10,000", "✖ CRIT", limit=60)
 
             terminal.keys("G")
-            screen = terminal.wait_for("· INFO", limit=20)
+            screen = terminal.wait_for("· INFO", limit=30)
             assert "✖ CRIT" not in _list(screen), "the last page shows the first rows"
             terminal.keys("g")
-            terminal.wait_for("✖ CRIT", limit=20)
+            terminal.wait_for("✖ CRIT", limit=30)
 
             terminal.keys("/")
             terminal.text('pod=~"pod-77.*",severity="high"')
             terminal.keys("Enter")
             # 77, 770-779 and 7700-7799: those of them whose number leaves 1 when divided by 4.
             expected = sum(str(i).startswith("77") and i % 4 == 1 for i in range(COUNT))
-            terminal.wait_for(f"{expected} of 10,000", "▲ HIGH", limit=20)
+            terminal.wait_for(f"{expected} of 10,000", "▲ HIGH", limit=30)
             assert "✖ CRIT" not in _list(terminal.screen())
 
             terminal.keys("Escape")
-            terminal.wait_for("10,000 of 10,000", limit=20)
+            terminal.wait_for("10,000 of 10,000", limit=30)
             terminal.keys("q")
-            terminal.wait_for("exit code 0", limit=15)
+            terminal.wait_for("exit code 0", limit=30)
 
 
 def _list(screen: str) -> str:

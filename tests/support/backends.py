@@ -308,7 +308,7 @@ async def back(backends: Backends, server: Backend) -> None:
         await server.start()
 
 
-async def until(condition: Callable[[], object], limit: float = 10.0, what: str = "") -> None:
+async def until(condition: Callable[[], object], limit: float = 30.0, what: str = "") -> None:
     """Wait until the condition holds, looking again each time the event loop has done something."""
     async with asyncio.timeout(limit):
         while not condition():

@@ -31,7 +31,7 @@ from typing import Self
 import pyte
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 20.0
+LIMIT = 30.0
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -60,8 +61,9 @@ class Driven:
             await self.pilot.pause()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition, for a limited number of turns of the loop."""
-        for _ in range(200):
+        """Wait for a condition, for a limited time."""
+        end = time.monotonic() + 30.0
+        while time.monotonic() < end:
             if condition():
                 return
             await self.pilot.pause(0.01)

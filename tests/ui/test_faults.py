@@ -46,7 +46,7 @@ class Console:
     def text(self) -> str:
         return screen_text(self.pilot.app)
 
-    async def until(self, condition: Callable[[], object], limit: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], object], limit: float = 30.0) -> None:
         """Wait for a condition, asking every source again in between."""
         for _ in range(int(limit / 0.05)):
             if condition():

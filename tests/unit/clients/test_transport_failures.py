@@ -242,7 +242,7 @@ async def test_a_cancelled_request_leaves_the_transport_usable(scripted: Scripte
         assert (await transport.request("GET", "/x")).body == b"{}"
 
 
-async def until(condition: Callable[[], bool], limit: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], limit: float = 30.0) -> None:
     async with asyncio.timeout(limit):
         while not condition():
             await asyncio.sleep(0.005)
