@@ -54,6 +54,7 @@ def check_thresholds(snapshot: Snapshot) -> Iterator[Verdict]:
             title=panel.title,
             level=state.level,
             reason=_reason(state, panel.unit),
+            evidence=() if state.level is Level.OK else (safe(panel.queries[headline_index(panel)].expr, 300),),
             hint=hint,
             duration=snapshot.took.get(f"panel {key}", 0.0),
             measure=_measure(panel, state.value),
