@@ -125,7 +125,7 @@ class Console:
         self._members.watch = trap
         self.cluster.before_write = self.journal.before_outcome = None
         if trap is not None and trap.step is Step.WRITE:
-            self.cluster.before_write = trap.spring
+            self.cluster.before_write = lambda: self._before_write(trap)
         if trap is not None and trap.step is Step.OUTCOME:
             loop = asyncio.get_running_loop()
 
@@ -134,6 +134,11 @@ class Console:
 
             # The journal is written in a thread, and connections are cut in the loop.
             self.journal.before_outcome = lambda: asyncio.run_coroutine_threadsafe(spring(), loop).result(30)
+
+    def _before_write(self, trap: Trap) -> None:
+        trap.spring()
+        if self.journal.dead:
+            raise Died
 
     async def act(self, action: Coroutine[Any, Any, T]) -> T | None:
         """Carry an action out; None when the console is killed before it ends."""
