@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 
@@ -45,3 +46,21 @@ class ManualClock:
         """Move both times forward by `seconds`."""
         self._now += seconds
         self._monotonic += seconds
+
+
+class LocalZone(tzinfo):
+    """The machine's time zone, with the offset that each moment has: summer and winter time are told apart, which
+    the fixed offset of `datetime.astimezone` does not."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+        return None if moment is None else moment.replace(tzinfo=None).astimezone().utcoffset()
+
+    def dst(self, moment: datetime | None) -> timedelta | None:
+        return None
+
+    def tzname(self, moment: datetime | None) -> str | None:
+        return None if moment is None else moment.replace(tzinfo=None).astimezone().tzname()
+
+    def fromutc(self, moment: datetime) -> datetime:
+        # Without a zone `fromtimestamp` is local time, with `fold` set in the hour that comes twice.
+        return datetime.fromtimestamp(moment.replace(tzinfo=UTC).timestamp()).replace(tzinfo=self)  # noqa: DTZ006

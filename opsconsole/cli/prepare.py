@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 
 from opsconsole.actions.keeper import Keeper
@@ -17,7 +17,7 @@ from opsconsole.cli.wiring import (
     os_user,
 )
 from opsconsole.clients.sources import Sources
-from opsconsole.clock import Clock, SystemClock
+from opsconsole.clock import Clock, LocalZone, SystemClock
 from opsconsole.config.schema import Context
 from opsconsole.errors import JournalError
 from opsconsole.journal.absent import NoJournal
@@ -68,7 +68,7 @@ def prepare_console(
         clock=clock,
         glyphs=glyphs,
         theme=theme,
-        zone=zone or datetime.now().astimezone().tzinfo or UTC,
+        zone=zone or LocalZone(),
         checks=run_checks,
     )
     keeper = Keeper(engine, runner)

@@ -147,7 +147,8 @@ def parse_until(text: str, now: float, tz: tzinfo) -> float:
     """When something shall end, seconds since the epoch.
 
     `2h` is from now; `05:12` is the next time that the local clock shows it; `2026-01-02T05:12` is local,
-    with `Z` or `+02:00` it is that zone's. Raises UsageError when it is none of them or has passed.
+    with `Z` or `+02:00` it is that zone's. A time that the clock skips when it is set forward is as late as if it
+    had not been. Raises UsageError when it is none of them or has passed.
     """
     text = text.strip()
     found = _CLOCK.fullmatch(text)
