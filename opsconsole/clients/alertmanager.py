@@ -23,6 +23,7 @@ from opsconsole.clients.members import (
     silence_body,
     worst,
 )
+from opsconsole.clients.together import answers_of
 from opsconsole.clients.transport import MIB, Transport
 from opsconsole.errors import BadQuery, BadReply, SourceError, Unreachable
 from opsconsole.model.alerts import Alert, AlertGroup, merge_members
@@ -254,14 +255,7 @@ class AlertmanagerCluster:
         self, ask: Callable[[Transport], Awaitable[T]]
     ) -> tuple[list[T], tuple[tuple[str, SourceError], ...]]:
         """Ask all members at once: what the answers were, and who failed. Raises when all did."""
-
-        async def one(member: Transport) -> T | SourceError:
-            try:
-                return await ask(member)
-            except SourceError as error:
-                return error
-
-        outcomes = await asyncio.gather(*(one(member) for member in self._members))
+        outcomes = await answers_of([(member.url, ask(member)) for member in self._members])
         failed: Mapping[Transport, SourceError] = {
             m: o for m, o in zip(self._members, outcomes, strict=True) if isinstance(o, SourceError)
         }

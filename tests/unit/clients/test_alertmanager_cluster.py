@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -303,6 +305,29 @@ async def test_writes_prefer_a_member_that_answered_the_last_read(pair: Pair) ->
         await cluster.silences()
         assert await cluster.post_silence(DRAFT) == "new"
     assert [r.method for r in pair[0].requests] == ["GET"]
+
+
+async def test_a_member_that_hangs_does_not_hold_the_answer_of_the_other(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsconsole.clients.together.STRAGGLE", 0.2)
+    pair[0].on(ALERTS, hang())
+    pair[1].on(ALERTS, json_reply([alert("1")]))
+    async with cluster_of(pair[0].url, pair[1].url, timeout=60.0) as cluster:
+        async with asyncio.timeout(30):
+            reply = await cluster.alerts()
+        assert [a.fingerprint for a in reply.data] == ["1"]
+        ((url, error),) = reply.failures
+        assert (url, type(error)) == (pair[0].url, TimedOut)
+        assert is_safe(str(error))
+
+
+async def test_one_that_answers_late_is_heard(pair: Pair) -> None:
+    pair[0].on(ALERTS, replace(json_reply([alert("1")]), delay=0.3))
+    pair[1].on(ALERTS, json_reply([alert("2")]))
+    async with cluster_of(pair[0].url, pair[1].url) as cluster:
+        reply = await cluster.alerts()
+    assert (len(reply.data), reply.failures) == (2, ())
 
 
 async def test_expire(pair: Pair) -> None:
