@@ -5,6 +5,7 @@ OpsError                    what was wrong, where, and a hint what to do
 ├── ConfigError             a configuration file or playbook has problems (all of them at once)
 ├── SourceError             a backend did not give a usable answer
 │   ├── Unreachable         no connection (refused, DNS, TLS handshake)
+│   │   └── CertificateExpired  its certificate has ended
 │   ├── TimedOut            the total deadline passed
 │   ├── Unauthorised        401 or 403
 │   ├── BadQuery            400, 404 or 422: the request is wrong, asking again will not help
@@ -112,6 +113,10 @@ class Unreachable(SourceError):
 
     kind = "unreachable"
     refused: bool = False
+
+
+class CertificateExpired(Unreachable):
+    kind = "expired certificate"
 
 
 class TimedOut(SourceError):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from opsconsole.checks.base import Check
 from opsconsole.checks.clusters import doubt, follows
-from opsconsole.checks.sources import unknown
+from opsconsole.checks.doubt import unknown
 from opsconsole.checks.words import age_words
 from opsconsole.model.notifications import Integration, Notifications
 from opsconsole.model.reading import Reading

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from opsconsole.checks.base import Check
-from opsconsole.checks.sources import unknown
+from opsconsole.checks.doubt import unknown
 from opsconsole.model.reading import Reading
 from opsconsole.model.verdicts import Level, Verdict
 from opsconsole.state.members import troubles

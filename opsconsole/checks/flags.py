@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from opsconsole.checks.alerts import burning
 from opsconsole.checks.base import Check
-from opsconsole.checks.sources import unknown
+from opsconsole.checks.doubt import unknown
 from opsconsole.checks.words import age_words, count
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.flags import FlagChange, FlagSet

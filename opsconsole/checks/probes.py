@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from opsconsole.checks.base import Check
-from opsconsole.checks.sources import unknown
+from opsconsole.checks.doubt import unknown
 from opsconsole.model.playbook import Probe
 from opsconsole.model.probes import ProbeAnswer
 from opsconsole.model.reading import Reading

@@ -8,7 +8,7 @@ from functools import lru_cache
 from opsconsole.checks.alertmanager import known_members
 from opsconsole.checks.base import Check
 from opsconsole.checks.clusters import follows
-from opsconsole.checks.sources import unknown
+from opsconsole.checks.doubt import unknown
 from opsconsole.errors import UsageError
 from opsconsole.model.playbook import Playbook
 from opsconsole.model.reading import Reading

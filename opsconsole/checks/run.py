@@ -20,9 +20,13 @@ INTERNAL = ".internal"
 
 def run_checks(snapshot: Snapshot, checks: Iterable[Check] = CATALOG) -> tuple[Verdict, ...]:
     """The verdicts of the checks, in their order, each with its own id and its duration: the seconds of the
-    slowest question that it needed and those of judging the answers."""
+    slowest question that it needed and those of judging the answers. One that follows from a verdict which is
+    not among them stands for itself."""
     seen: dict[str, int] = {}
-    return tuple(_named(verdict, seen) for check in checks for verdict in _timed(check, snapshot))
+    found = [_named(verdict, seen) for check in checks for verdict in _timed(check, snapshot)]
+    return tuple(
+        v if v.because in seen or not v.because else msgspec.structs.replace(v, because="") for v in found
+    )
 
 
 def overall(verdicts: Sequence[Verdict]) -> Level:

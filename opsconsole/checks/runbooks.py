@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from opsconsole.checks.base import Check
-from opsconsole.checks.sources import unknown
+from opsconsole.checks.doubt import unknown
 from opsconsole.checks.words import count
 from opsconsole.model.verdicts import Level, Verdict
 from opsconsole.state.snapshot import Snapshot

@@ -8,6 +8,7 @@ from itertools import pairwise
 import msgspec
 
 from opsconsole.checks.base import PANELS, Check
+from opsconsole.checks.doubt import cause, panel_id
 from opsconsole.model.panels import PanelData, PanelState, headline_index, panel_state, step_of
 from opsconsole.model.playbook import Panel, Threshold
 from opsconsole.model.reading import Reading
@@ -58,12 +59,23 @@ def check_thresholds(snapshot: Snapshot) -> Iterator[Verdict]:
             hint=hint,
             duration=snapshot.took.get(f"panel {key}", 0.0),
             measure=_measure(panel, state.value),
+            because=_because(snapshot, key, reading, state),
         )
 
 
 def verdict_id(key: str) -> str:
     """The id of the verdict on a panel, from its key `system/id`."""
     return f"thresholds.{safe(key.replace('/', '.'), 80)}"
+
+
+def _because(snapshot: Snapshot, key: str, reading: Reading[PanelData], state: PanelState) -> str:
+    """The verdict that says why a panel's value is not known: Prometheus does not answer, or it has no data."""
+    if state.level is not Level.UNKNOWN:
+        return ""
+    if not reading.known(snapshot.now) or reading.data is None:
+        return cause(snapshot)
+    empty = not any(series.times for result in reading.data.results for series in result.series)
+    return panel_id(key) if empty else ""
 
 
 def _measure(panel: Panel, value: float | None) -> Measure:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from opsconsole import __version__
 from opsconsole.checks.base import PANELS
 from opsconsole.checks.catalog import CATALOG
+from opsconsole.checks.doubt import panel_id
 from opsconsole.checks.run import run_checks
 from opsconsole.checks.thresholds import checked_panels, crossed_panels, verdict_id
 from opsconsole.cli.check_options import EVERY, ROUND, Wanted, no_such_check
@@ -130,7 +131,7 @@ class Rounds:
         panels = [
             key
             for key, _ in checked_panels(engine.snapshot)
-            if PANELS in needs and wanted.selection.names(verdict_id(key))
+            if PANELS in needs and any(wanted.selection.names(id) for id in (verdict_id(key), panel_id(key)))
         ]
         try:
             async with asyncio.timeout(budget):

@@ -156,7 +156,7 @@ def _near(folder: Path) -> Path:
 
 
 def _row(name: str, playbook: Playbook) -> dict[str, str | int]:
-    from opsconsole.lint.document import alerts_of, read_document
+    from opsconsole.config.documents import alerts_of, read_document
     from opsconsole.model.severity import severity_of
     from opsconsole.text import safe
 

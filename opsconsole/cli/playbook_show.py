@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.cells import cell_len
 
-from opsconsole.lint.document import Alert, alerts_of, read_document
+from opsconsole.config.documents import Alert, alerts_of, read_document
 from opsconsole.model.guard import GuardRule
 from opsconsole.model.matchers import format_matchers
 from opsconsole.model.oncall import SEATS, Duty, OnCall, on_duty

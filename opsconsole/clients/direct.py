@@ -31,7 +31,8 @@ class DirectTransport(httpx.AsyncBaseTransport):
 
     There is no timeout in here: the caller bounds the whole exchange, and cancelling it closes its connection.
     Failures are those of httpx. The extensions `sni_hostname` and `trace` of a request are heeded; of the
-    trace events of httpx there are the start of sending and the complete head of the response.
+    trace events of httpx there are the start of sending and the complete head of the response. A response has the
+    extension `certificate`: the server's in DER, b"" without TLS.
     """
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -52,7 +53,11 @@ class DirectTransport(httpx.AsyncBaseTransport):
             head.status_code,
             headers=head.headers.raw_items(),
             stream=_Body(connection, self._idle.setdefault(_origin(request), [])),
-            extensions={"http_version": b"HTTP/" + head.http_version, "reason_phrase": head.reason},
+            extensions={
+                "http_version": b"HTTP/" + head.http_version,
+                "reason_phrase": head.reason,
+                "certificate": connection.certificate,
+            },
         )
 
     async def aclose(self) -> None:
@@ -122,6 +127,8 @@ class _Connection:
         self._taken = 0
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
         self._until = 0.0
+        tls = writer.get_extra_info("ssl_object")
+        self.certificate: bytes = (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
 
     def usable(self) -> bool:
         """Whether an idle connection can take another request. Bytes that nobody asked for, such as a 408

@@ -20,6 +20,7 @@ from opsconsole.clients._httpx import httpx
 from opsconsole.errors import (
     BadQuery,
     BadReply,
+    CertificateExpired,
     NotReady,
     Overloaded,
     SourceError,
@@ -34,6 +35,9 @@ TEXT_LIMIT = 300
 
 ERROR_BODY_LIMIT = 64 * 1024
 """Bytes of an error's body that are read."""
+
+_EXPIRED = 10
+"""OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED."""
 
 _STARTING = re.compile(r"^\s*service unavailable\s*$|not ready|starting|replay|initiali[sz]ing|stopping", re.I)
 
@@ -85,6 +89,8 @@ def _unreachable(error: BaseException, where: str, *, sent: bool) -> Unreachable
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             message = f"TLS verification failed: {safe(cause.verify_message, TEXT_LIMIT)}"
+            if cause.verify_code == _EXPIRED:
+                return CertificateExpired(message, where=where, hint="renew the certificate of the server")
             hint = "set `tls_config.ca_file` to the CA that signed it, or `server_name` to the name it is for"
             return Unreachable(message, where=where, hint=hint)
         if isinstance(cause, ssl.SSLError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -12,12 +14,18 @@ from opsconsole.clients.decode import decode, known_time, off_loop
 from opsconsole.clients.failures import body_text
 from opsconsole.clients.results import decode_result
 from opsconsole.clients.transport import Transport
-from opsconsole.errors import BadQuery, BadReply
+from opsconsole.errors import BadQuery, BadReply, SourceError
 from opsconsole.model.rules import BuildInfo, Rule, RuleAlert, RuleGroup, Target
 from opsconsole.model.series import QueryResult
 from opsconsole.text import SafeText, safe, safe_block, trusted
 
 T = TypeVar("T")
+
+METRICS_LIMIT = 4 << 20
+"""Bytes of a server's own metrics that are read."""
+
+RULES, TARGETS, ALERTMANAGERS = "/api/v1/rules", "/api/v1/targets", "/api/v1/alertmanagers"
+RUNTIME = "/api/v1/status/runtimeinfo"
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -75,6 +83,10 @@ class PrometheusClient:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self.latency: float | None = None
+        """Seconds that the last instant query took, None before the first."""
+        self.warnings: dict[str, tuple[SafeText, ...]] = {}
+        """The warnings of the last answer by path: it was partial when there are any. Queries have their own."""
 
     @property
     def url(self) -> SafeText:
@@ -85,6 +97,11 @@ class PrometheusClient:
     def skew(self) -> float | None:
         """Seconds that the server's clock is ahead of ours (resolution 1 s), None when not known."""
         return self._transport.skew
+
+    @property
+    def expires(self) -> float | None:
+        """When its certificate ends, seconds since the epoch; None when not known, or without TLS."""
+        return self._transport.expires
 
     async def ready(self) -> None:
         """Return when it is ready to answer queries. Servers without `/-/ready` are asked a query instead."""
@@ -110,7 +127,7 @@ class PrometheusClient:
 
     async def rules(self) -> tuple[RuleGroup, ...]:
         """The groups that have alerting rules, with those rules and their pending and firing alerts."""
-        groups = (await self._get("/api/v1/rules", _GROUPS, (("type", "alert"),))).groups or ()
+        groups = (await self._get(RULES, _GROUPS, (("type", "alert"),))).groups or ()
         alerting = (_safe_group(group) for group in groups)
         return tuple(group for group in alerting if group.rules)
 
@@ -120,12 +137,12 @@ class PrometheusClient:
 
     async def targets(self) -> tuple[Target, ...]:
         """The active scrape targets."""
-        found = await self._get("/api/v1/targets", _TARGETS, (("state", "active"),))
+        found = await self._get(TARGETS, _TARGETS, (("state", "active"),))
         return tuple(_safe_target(target) for target in found.active_targets or ())
 
     async def alertmanagers(self) -> tuple[str, ...]:
         """The base URLs of the Alertmanagers that it sends to, without credentials, each once."""
-        found = await self._get("/api/v1/alertmanagers", _ALERTMANAGERS)
+        found = await self._get(ALERTMANAGERS, _ALERTMANAGERS)
         bases = (_base_of(one.url) for one in found.active_alertmanagers or ())
         return tuple(dict.fromkeys(base for base in bases if base))
 
@@ -141,13 +158,28 @@ class PrometheusClient:
 
     async def runtimeinfo(self) -> dict[SafeText, SafeText]:
         """Its runtime information by name, as texts (`startTime`, `reloadConfigSuccess`, …)."""
-        found = await self._get("/api/v1/status/runtimeinfo", _FACTS)
+        found = await self._get(RUNTIME, _FACTS)
         return _facts(found)
 
     async def flags(self) -> dict[SafeText, SafeText]:
         """Its command-line flags by name without dashes."""
         found = await self._get("/api/v1/status/flags", _FACTS)
         return _facts(found)
+
+    async def own_metrics(self, names: Sequence[str]) -> dict[str, float]:
+        """The values of its own metrics of these names, summed over their labels; without those that it does not
+        have. None at all where `/metrics` is not served."""
+        try:
+            reply = await self._transport.request("GET", "/metrics", limit=METRICS_LIMIT)
+        except SourceError as error:
+            if error.status not in (403, 404, 405):
+                raise
+            return {}
+        line = re.compile(rf"^({'|'.join(map(re.escape, names))})(?:\{{.*\}})? ([^ \n]+)", re.M)
+        found: dict[str, float] = {}
+        for name, value in line.findall(reply.body.decode("utf-8", "replace")):
+            found[name] = found.get(name, 0.0) + _float(value)
+        return found
 
     async def metadata(self) -> dict[SafeText, Metadata]:
         """What each metric says of itself; the first when targets differ."""
@@ -168,6 +200,8 @@ class PrometheusClient:
     async def _query(self, path: str, form: dict[str, str], *, small: bool = False) -> QueryResult:
         form["timeout"] = f"{round(self._transport.timeout * 1000)}ms"  # no work for an answer nobody awaits
         reply = await self._transport.request("POST", path, form=form, small=small)
+        if small:
+            self.latency = reply.took
         where = f"{self.url}{path}"
 
         def decoded() -> QueryResult:
@@ -186,7 +220,13 @@ class PrometheusClient:
     ) -> T:
         reply = await self._transport.request("GET", path, params=params, small=small)
         where = f"{self.url}{path}"
-        return await off_loop(lambda: decode(decoder, _opened(reply.body, where).data, where), len(reply.body))
+
+        def decoded() -> T:
+            envelope = _opened(reply.body, where)
+            self.warnings[path] = _texts(envelope.warnings)
+            return decode(decoder, envelope.data, where)
+
+        return await off_loop(decoded, len(reply.body))
 
 
 def _opened(body: bytes, where: str) -> _Envelope:
@@ -198,6 +238,13 @@ def _opened(body: bytes, where: str) -> _Envelope:
             hint="the server reports an error although its HTTP status says otherwise",
         )
     return envelope
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _texts(texts: Sequence[str] | None) -> tuple[SafeText, ...]:

@@ -14,7 +14,8 @@ from opsconsole.clock import Clock
 from opsconsole.config.schema import ClusterConfig, Context, Endpoint
 
 MAX_IN_FLIGHT = 8
-"""Requests at once over all sources: Alertmanager answers 503 above max(GOMAXPROCS, 8)."""
+"""Requests at once to Prometheus, and as many to all Alertmanagers, which answer 503 above max(GOMAXPROCS, 8). A
+Prometheus that hangs holds up no Alertmanager."""
 
 FOUND = "main"
 """The name of the cluster that Prometheus names."""
@@ -29,9 +30,11 @@ class Sources:
 
     def __init__(self, context: Context, clock: Clock) -> None:
         self._clock = clock
-        self._gate = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._gates = asyncio.Semaphore(MAX_IN_FLIGHT), asyncio.Semaphore(MAX_IN_FLIGHT)
         self.prometheus = (
-            PrometheusClient(self._transport(context.prometheus)) if context.prometheus is not None else None
+            PrometheusClient(self._transport(context.prometheus, self._gates[0]))
+            if context.prometheus is not None
+            else None
         )
         self.clusters: dict[str, AlertmanagerCluster] = {c.name: self._cluster(c) for c in context.alertmanager}
         self.flags: FlagProvider | None = make_provider(context.flags) if context.flags is not None else None
@@ -57,8 +60,8 @@ class Sources:
         if self.flags is not None:
             await self.flags.aclose()
 
-    def _transport(self, endpoint: Endpoint) -> Transport:
-        return Transport(endpoint, clock=self._clock, gate=self._gate)
+    def _transport(self, endpoint: Endpoint, gate: asyncio.Semaphore) -> Transport:
+        return Transport(endpoint, clock=self._clock, gate=gate)
 
     def _cluster(self, config: ClusterConfig) -> AlertmanagerCluster:
-        return AlertmanagerCluster(config.name, [self._transport(m) for m in config.members])
+        return AlertmanagerCluster(config.name, [self._transport(m, self._gates[1]) for m in config.members])

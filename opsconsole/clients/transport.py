@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from urllib.parse import urlencode
@@ -11,6 +12,7 @@ import msgspec
 
 from opsconsole.clients._httpx import httpx
 from opsconsole.clients.bodies import BadEncoding, TooLarge, read_body, read_start
+from opsconsole.clients.certificates import ends_at
 from opsconsole.clients.credentials import Credentials
 from opsconsole.clients.direct import KEEP_ALIVE, DirectTransport
 from opsconsole.clients.failures import (
@@ -41,11 +43,13 @@ _URLS = 32
 
 class Reply(msgspec.Struct, frozen=True):
     """A reply, with a 2xx status unless any was asked for. `body` is decompressed; `server_date` is the server's
-    clock, seconds since the epoch with a resolution of 1 s, None when it did not say."""
+    clock, seconds since the epoch with a resolution of 1 s, None when it did not say; `took` the seconds from
+    asking to the last byte."""
 
     status: int
     body: bytes
     server_date: float | None = None
+    took: float = 0.0
 
 
 class _Progress:
@@ -83,7 +87,10 @@ class Transport:
         self.url: SafeText = safe(str(self._base).rstrip("/"), 300)
         self.timeout = endpoint.http.timeout
         self.skew: float | None = None
-        """Seconds that the server's clock is ahead of this one, from the last reply; None when not known."""
+        """Seconds that the server's clock is ahead of this one, from the last reply that had a date; None
+        when not known."""
+        self.expires: float | None = None
+        """When the server's certificate ends, seconds since the epoch; None when not known, or without TLS."""
         self._http = endpoint.http
         self._clock = clock
         self._inner = inner
@@ -166,10 +173,14 @@ class Transport:
     async def _exchange(
         self, request: httpx.Request, where: str, limit: int, any_status: bool
     ) -> Reply | SourceError:
+        began = time.monotonic()
         response = await self._opened().handle_async_request(request)
         try:
+            if self._base.scheme == "https":
+                self.expires = ends_at(_certificate(response))
             date = http_date(response.headers.get("date", ""))
-            self.skew = None if date is None else date - self._clock.now()
+            if date is not None:
+                self.skew = date - self._clock.now()
             if not any_status and not 200 <= response.status_code < 300:
                 if response.status_code == 401:
                     self._credentials.forget()
@@ -178,7 +189,8 @@ class Transport:
                 if isinstance(reason, bytes):
                     response.extensions["reason_phrase"] = self._credentials.hide(reason)
                 return from_status(response, start, where, now=self._clock.now())
-            return Reply(response.status_code, await read_body(response, limit), date)
+            body = await read_body(response, limit)
+            return Reply(response.status_code, body, date, time.monotonic() - began)
         except TooLarge:
             message = f"the reply is larger than {limit / MIB:.3g} MiB"
             return bad_reply(message, where, "ask for less: a narrower selector or filter, a shorter range")
@@ -234,6 +246,14 @@ def _base_url(url: str) -> httpx.URL:
             f"the URL of {safe(base.host, 100)} has credentials, a query or a fragment in it", hint=hint
         )
     return base
+
+
+def _certificate(response: httpx.Response) -> bytes:
+    """The server's certificate in DER, b"" when the transport does not tell."""
+    stream = response.extensions.get("network_stream")
+    tls = stream.get_extra_info("ssl_object") if stream is not None else None
+    found = tls.getpeercert(binary_form=True) if tls is not None else response.extensions.get("certificate")
+    return found if isinstance(found, bytes) else b""
 
 
 def _content(form: Mapping[str, str] | None, json: bytes | None) -> tuple[bytes | None, str]:

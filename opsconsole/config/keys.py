@@ -30,6 +30,11 @@ def text(pattern: str = "") -> Shape:
     return {"type": "string", "pattern": pattern} if pattern else {"type": ["string", "number", "boolean"]}
 
 
+def boolean() -> Shape:
+    """Yes or no, in any of YAML's words for it."""
+    return {"type": "boolean"}
+
+
 def date() -> Shape:
     return {"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
 

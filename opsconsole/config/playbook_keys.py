@@ -8,6 +8,7 @@ from __future__ import annotations
 from opsconsole.config.keys import (
     Key,
     Table,
+    boolean,
     choice,
     date,
     duration,
@@ -88,6 +89,12 @@ DASHBOARD: Table = {
 JOB: Table = {
     "name": Key("The scrape job.", text(), required=True),
     "instances": Key("How many instances must be up, 1 if left out.", whole(1, MAX_INSTANCES)),
+    "interval": Key("How often it must be scraped, from 1s to 1h; any will do if left out.", duration()),
+}
+
+PROMETHEUS: Table = {
+    "retention": Key("How long it must keep what it has, from 1h to 100y.", duration()),
+    "strict": Key("Whether alerts that no playbook knows are a warning, no if left out.", boolean()),
 }
 
 BY_SEVERITY: Table = {word: Key(f"For alerts of severity {word}, from 1s to 7d.", duration()) for word in WORDS}
@@ -175,6 +182,7 @@ ROOT: Table = {
     "severities": Key("What `severity` its rules may have.", many(choice(SEVERITIES), least=1, unique=True)),
     "deadman": Key("The alert that must always fire, to show that alerts arrive, such as Watchdog.", text()),
     "jobs": Key("The scrape jobs that must be up.", many(mapping(JOB))),
+    "prometheus": Key("What its Prometheus must be like.", mapping(PROMETHEUS)),
     "response": Key("The time to the first response by severity.", mapping(BY_SEVERITY)),
     "acknowledge": Key("The time to the acknowledgement by severity.", mapping(BY_SEVERITY)),
     "flag_panel": Key("The id of the panel shown on the Flags screen.", text()),

@@ -9,6 +9,7 @@ from opsconsole.config.load import is_there, read_root
 from opsconsole.config.nodes import Problems
 from opsconsole.config.panels import read_dashboards
 from opsconsole.config.paths import shipped_playbooks
+from opsconsole.config.playbook_rules import read_rules, runbook_names
 from opsconsole.config.playbook_sections import (
     MAX_RESPONSE,
     read_by_severity,
@@ -27,6 +28,8 @@ from opsconsole.model.playbook import AlertGuide, Dashboard, JobSpec, Playbook
 from opsconsole.text import safe
 
 FILE = "playbook.yaml"
+
+_MAX_RETENTION = 100 * 365 * 86400.0
 
 
 def list_playbooks() -> tuple[Path, ...]:
@@ -89,6 +92,8 @@ def _playbook(root: Section, path: Path, shelf: Shelf | None) -> Playbook:
     system = root.text("system", required=True)
     reviewed = read_date(root, "reviewed")
     oncall = read_oncall(root)
+    rules, rules_problem = read_rules(path, {alert: file for alert, (file, _) in named.items()})
+    needs = _prometheus(root)
     return Playbook(
         system=system,
         title=safe(root.text("title", system, outside=True), 80),
@@ -109,7 +114,19 @@ def _playbook(root: Section, path: Path, shelf: Shelf | None) -> Playbook:
         guard=read_guard(root),
         silences=read_silences(root),
         deadman=root.text("deadman"),
+        rules=rules,
+        rules_problem=rules_problem,
+        runbook_names=runbook_names(path),
+        retention=needs.duration("retention", 0.0, 3600.0, _MAX_RETENTION) if needs is not None else 0.0,
+        strict=needs.boolean("strict") if needs is not None else False,
     )
+
+
+def _prometheus(root: Section) -> Section | None:
+    section = root.section("prometheus", "{retention: 15d}")
+    if section is not None:
+        section.only(keys.PROMETHEUS)
+    return section
 
 
 def _jobs(root: Section) -> tuple[JobSpec, ...]:
@@ -119,7 +136,13 @@ def _jobs(root: Section) -> tuple[JobSpec, ...]:
         name = section.text("name", required=True)
         if any(name == job.name for job in jobs):
             section.problem(f"the job {name} is here twice", "keep one", at="name")
-        jobs.append(JobSpec(name=name, instances=section.whole("instances", 1, 1, keys.MAX_INSTANCES)))
+        jobs.append(
+            JobSpec(
+                name=name,
+                instances=section.whole("instances", 1, 1, keys.MAX_INSTANCES),
+                interval=section.duration("interval", 0.0, 1.0, 3600.0),
+            )
+        )
     return tuple(jobs)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from opsconsole.clock import Clock
 from opsconsole.config.playbooks import find_playbook
 from opsconsole.demo.am_api import AlertmanagerApi
-from opsconsole.demo.compress import compressed_copy
+from opsconsole.demo.compress import embedded_copy
 from opsconsole.demo.httpd import LoopbackServer
 from opsconsole.demo.probes import on_loopback, well
 from opsconsole.demo.prom_api import PrometheusApi
@@ -83,7 +83,7 @@ class EmbeddedDemo:
         self._servers = [alertmanager, prometheus, application]
         self._alertmanager_url = await alertmanager.start()
         address = await application.start()
-        own = compressed_copy(folder, self._directory / PLAYBOOK, 1.0)
+        own = embedded_copy(folder, self._directory / PLAYBOOK, COMPRESS * self._speed)
         on_loopback(own, lambda host: address)
         return DemoEndpoints(
             prometheus_url=await prometheus.start(),

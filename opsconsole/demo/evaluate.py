@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 from opsconsole.demo import expr
@@ -89,7 +90,9 @@ class _Run:
             "avg_over_time": lambda a: self._over_time(a, lambda v: sum(v) / len(v)),
             "max_over_time": lambda a: self._over_time(a, max),
             "min_over_time": lambda a: self._over_time(a, min),
-            "last_over_time": lambda a: self._over_time(a, lambda v: v[-1]),
+            "last_over_time": lambda a: self._over_time(a, lambda v: v[-1], keeps_name=True),
+            "changes": lambda a: self._over_time(a, lambda v: float(sum(x != y for x, y in pairwise(v)))),
+            "timestamp": self._timestamp,
             "present_over_time": lambda a: self._over_time(a, lambda v: 1.0),
         }
 
@@ -127,9 +130,11 @@ class _Run:
         return self._columns(node, [t - node.offset for t in self._times])
 
     def _columns(self, node: Selector, times: Sequence[float]) -> Vector:
-        if node.name not in self._names and node.name not in ABSENT:
+        if node.name and node.name not in self._names and node.name not in ABSENT:
             raise NoData(f"the metric {safe(node.name, 80)}")
-        found = self._store.columns(node.name, times)
+        named = [m for m in node.matchers if m.name == "__name__"]
+        names = [node.name] if node.name else [n for n in sorted(self._names) if match_all(named, {"__name__": n})]
+        found = [column for name in names for column in self._store.columns(name, times)]
         return [Frame(labels, column) for labels, column in found if match_all(node.matchers, labels)]
 
     def _call(self, node: Call) -> Vector | Column:
@@ -185,7 +190,18 @@ class _Run:
     def _delta(self, args: tuple[Node, ...]) -> Vector:
         return self._rate(args, per_second=False)
 
-    def _over_time(self, args: tuple[Node, ...], pick_one: Callable[[list[float]], float]) -> Vector:
+    def _timestamp(self, args: tuple[Node, ...]) -> Vector:
+        return [
+            Frame(
+                _unnamed(f.labels),
+                [t if v is not None else None for t, v in zip(self._times, f.values, strict=True)],
+            )
+            for f in self._vector(args[0])
+        ]
+
+    def _over_time(
+        self, args: tuple[Node, ...], pick_one: Callable[[list[float]], float], *, keeps_name: bool = False
+    ) -> Vector:
         node, window = self._window(args)
         steps = max(2, min(int(window // 5), max(_LOOKS, _MOST_LOOKS // max(1, len(self._times)))))
         back = [window * (steps - 1 - i) / steps for i in range(steps)]
@@ -196,7 +212,7 @@ class _Run:
             for at in range(0, len(frame.values), steps):
                 known = [v for v in frame.values[at : at + steps] if v is not None]
                 column.append(pick_one(known) if known else None)
-            frames.append(Frame(_unnamed(frame.labels), column))
+            frames.append(Frame(frame.labels if keeps_name else _unnamed(frame.labels), column))
         return frames
 
     def _quantile(self, args: tuple[Node, ...]) -> Vector:

@@ -36,7 +36,8 @@ class Text(Node, frozen=True):
 
 
 class Selector(Node, frozen=True):
-    """Series of one metric. `window` is seconds of a range selector, None for an instant one."""
+    """Series of one metric, or without a name of all that the matchers of `__name__` take. `window` is seconds of
+    a range selector, None for an instant one."""
 
     name: str
     matchers: tuple[Matcher, ...] = ()
@@ -270,9 +271,11 @@ class _Parser:
                 if self._peek() != "}":
                     self._expect(",")
         if not name:
-            named = [m for m in matchers if m.name == "__name__" and m.op == "="]
+            named = [m for m in matchers if m.name == "__name__" and not m.op.startswith("!")]
             if not named:
                 raise NoData("a selector without a metric name")
+            if named[0].is_regex:
+                return Selector("", tuple(matchers))
             name = named[0].value
         return Selector(name, tuple(m for m in matchers if m.name != "__name__"))
 

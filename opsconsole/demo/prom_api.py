@@ -22,6 +22,23 @@ EXTERNAL_URL = "http://prometheus.demo.invalid"
 
 MAX_POINTS = 11_000
 
+RETENTION = "30d"
+INTERVAL = "15s"
+"""What the playbook's own Prometheus has; the demo samples more often, because it is faster."""
+
+_OWN_METRICS = """\
+prometheus_config_last_reload_successful 1
+prometheus_notifications_dropped_total 0
+prometheus_notifications_queue_capacity 10000
+prometheus_notifications_queue_length 0
+prometheus_rule_evaluation_failures_total{rule_group="demo"} 0
+prometheus_tsdb_compactions_failed_total 0
+prometheus_tsdb_head_truncations_failed_total 0
+prometheus_tsdb_wal_corruptions_total 0
+prometheus_tsdb_wal_truncations_failed_total 0
+prometheus_tsdb_wal_writes_failed_total 0
+"""
+
 
 class _Invalid(Exception):
     """A parameter is wrong; the message is Prometheus' own."""
@@ -36,6 +53,7 @@ class PrometheusApi:
         self._routes: dict[str, Callable[[Request], Response]] = {
             "/-/ready": lambda r: text_response("Prometheus Server is Ready.\n"),
             "/-/healthy": lambda r: text_response("Prometheus Server is Healthy.\n"),
+            "/metrics": lambda r: text_response(_OWN_METRICS),
             "/api/v1/query": self._query,
             "/api/v1/query_range": self._query_range,
             "/api/v1/rules": self._rules,
@@ -156,8 +174,8 @@ class PrometheusApi:
             "lastScrape": rfc3339(self._scenario.world.end),
             "lastScrapeDuration": 0.004,
             "health": "up",
-            "scrapeInterval": f"{FINE:g}s",
-            "scrapeTimeout": f"{FINE:g}s",
+            "scrapeInterval": INTERVAL,
+            "scrapeTimeout": INTERVAL,
         }
 
     def _alertmanagers(self, request: Request) -> Response:
@@ -180,7 +198,9 @@ class PrometheusApi:
         started = rfc3339(self._scenario.start)
         info: dict[str, object] = {"startTime": started, "CWD": "/", "reloadConfigSuccess": True}
         info |= {"lastConfigTime": started, "corruptionCount": 0, "goroutineCount": 1, "GOMAXPROCS": 1}
-        return _success({**info, "storageRetention": "6h", "demo": f"delays and windows divided by {COMPRESS:g}"})
+        return _success(
+            {**info, "storageRetention": RETENTION, "demo": f"delays and windows divided by {COMPRESS:g}"}
+        )
 
 
 def generator_url(query: str) -> str:

@@ -23,7 +23,7 @@ import yaml
 
 from opsconsole.config.playbooks import find_playbook
 from opsconsole.demo.backfill import shortest_window, write_history
-from opsconsole.demo.compress import compressed_copy
+from opsconsole.demo.compress import INTERVAL, compressed_copy
 from opsconsole.demo.embedded import PLAYBOOK, DemoEndpoints
 from opsconsole.demo.probes import on_loopback as probes_on_loopback
 from opsconsole.demo.processes import Child
@@ -233,11 +233,11 @@ class RealStack:
             ports=ports,
             own={"prometheus": port, "alertmanager": alertmanager},
             rules=playbook / "rules.yaml",
-            interval=None if self._compress == 1.0 else "1s",
+            interval=None if self._compress == 1.0 else INTERVAL,
         )
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
         command = ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=tsdb"]
-        command += ["--storage.tsdb.retention.time=2d", f"--web.listen-address=127.0.0.1:{port}"]
+        command += ["--storage.tsdb.retention.time=30d", f"--web.listen-address=127.0.0.1:{port}"]
         command += [
             "--storage.tsdb.wal-compression",
             "--web.console.templates=.",

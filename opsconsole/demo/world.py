@@ -108,6 +108,7 @@ class World:
         for name, labels, value in samples(self.moment(t)):
             yield name, (*target, *labels), value
         yield "up", target, 1.0
+        yield "scrape_samples_scraped", target, float(len(self._tracks))
         yield from _neighbours(self.seed, t, self.start)
 
     def names(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from opsconsole.lint.document import inside
+from opsconsole.config.documents import inside
 from opsconsole.lint.finding import WARNING, Spot
 from opsconsole.lint.folder import Folder
 from opsconsole.model.runbook import MAX_MARKDOWN

@@ -6,10 +6,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from opsconsole.config.nodes import Problems, decode, read_bytes
-from opsconsole.config.playbooks import FILE, read_playbook
-from opsconsole.config.runbooks import FOLDER, body_starts
-from opsconsole.lint.document import (
+from opsconsole.config.documents import (
     Alert,
     Document,
     Entry,
@@ -20,6 +17,9 @@ from opsconsole.lint.document import (
     read_document,
     rule_tests_of,
 )
+from opsconsole.config.nodes import Problems, decode, read_bytes
+from opsconsole.config.playbooks import FILE, read_playbook
+from opsconsole.config.runbooks import FOLDER, body_starts
 from opsconsole.lint.tools import Tools
 from opsconsole.model.playbook import Playbook
 from opsconsole.model.runbook import Command, Runbook

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from opsconsole.config.documents import Document, Entry, entries, inside, rules_of
 from opsconsole.config.nodes import Kind, Node
-from opsconsole.lint.document import Document, Entry, entries, inside, rules_of
 from opsconsole.lint.finding import WARNING, Spot
 from opsconsole.lint.folder import Folder
 from opsconsole.lint.tools import ask

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from opsconsole.config.documents import entries, inside
 from opsconsole.config.nodes import Node
 from opsconsole.config.reader import nearest
-from opsconsole.lint.document import entries, inside
 from opsconsole.lint.finding import WARNING, Spot
 from opsconsole.lint.folder import Folder
 from opsconsole.model.matchers import Matcher

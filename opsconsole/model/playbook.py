@@ -103,10 +103,22 @@ class AlertGuide(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A scrape job that must be up."""
+    """A scrape job that must be up. `interval` is seconds between scrapes, 0 when the playbook does not say."""
 
     name: str
     instances: int = 1
+    interval: float = 0.0
+
+
+class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert of `rules.yaml`, raw. `hold` (`for:` in the file) is seconds; `has_runbook` says whether it has
+    a `runbook_url` or the playbook has a runbook for its name."""
+
+    name: str
+    expr: str
+    hold: float = 0.0
+    severity: str = ""
+    has_runbook: bool = False
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +142,10 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     `response` and `acknowledge` are seconds by severity word. `deadman` is the alert that must always fire, "" for
     none. `flag_panel` is the panel shown on the Flags
     screen. `runbooks` are keyed by alert name. `reviewed` is an ISO date or "". `severities` are those that its
-    rules may have; none when it does not say.
+    rules may have; none when it does not say. `rules` are the alerts of its `rules.yaml`, or `rules_problem` says
+    why that cannot be used; `runbook_names` are the files of `runbooks/` without `.md`. `retention` is the seconds
+    for which its Prometheus must keep what it has, 0 when it does not say; `strict` that it may have no alerts but
+    those of playbooks.
     """
 
     system: str
@@ -152,6 +167,16 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     guard: Guard | None = None
     silences: tuple[SilenceTemplate, ...] = ()
     deadman: str = ""
+    rules: tuple[RuleSpec, ...] = ()
+    rules_problem: SafeText = trusted("")
+    runbook_names: frozenset[str] = frozenset()
+    retention: float = 0.0
+    strict: bool = False
+
+    @property
+    def alert_names(self) -> tuple[str, ...]:
+        """The alerts that must be loaded: those of `rules.yaml`, without one those that it has guides for."""
+        return tuple(dict.fromkeys(rule.name for rule in self.rules)) or tuple(self.alerts)
 
     def panel(self, panel_id: str) -> Panel | None:
         """The panel with this id, or None."""

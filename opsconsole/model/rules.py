@@ -71,9 +71,15 @@ class Target(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class BuildInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Who answered. The version is "" for servers that do not say (VictoriaMetrics)."""
+    """Who answered. The version is "" for servers that do not say (VictoriaMetrics).
+
+    `skew` is the seconds that its clock is ahead of ours (resolution 1 s), `expires` when its certificate ends,
+    seconds since the epoch; both None when not known.
+    """
 
     version: SafeText = trusted("")
+    skew: float | None = None
+    expires: float | None = None
 
 
 class MemberStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -53,3 +54,15 @@ def runbook_by_url(playbook: Playbook, url: str) -> Runbook | None:
             return exact
     segment = path.name.removesuffix(".md")
     return stems.get(segment.lower()) or stems.get(kebab(segment)) if segment else None
+
+
+def leads_to_runbook(url: str, names: Iterable[str]) -> bool:
+    """Whether the last part of a `runbook_url` is the name of one of the runbooks `names` (without `.md`)."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return False
+    segment = PurePosixPath(unquote(parts.path)).name.removesuffix(".md")
+    known = {name.lower() for name in names}
+    usable = parts.scheme in ("", "file", "http", "https") and bool(segment)
+    return usable and (segment.lower() in known or kebab(segment) in known)

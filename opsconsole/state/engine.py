@@ -65,6 +65,12 @@ class Engine:
             changed=self._changed,
         )
         self._pollers = {name: self._poller(name, interval, poll) for name, interval, poll in self.polls.all()}
+        self._for_checks = {name: (interval, poll) for name, interval, poll in self.polls.for_checks()}
+
+    @property
+    def for_checks(self) -> tuple[str, ...]:
+        """The names that `watch` takes beside panels."""
+        return tuple(self._for_checks)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -81,8 +87,9 @@ class Engine:
         return unsubscribe
 
     def watch(self, keys: Iterable[str]) -> None:
-        """The panels (`system/id`) on screen: only these are polled."""
-        wanted = [key for key in keys if self.polls.panels.find(key) is not None]
+        """The panels (`system/id`) on screen, and what its checks need (`Polls.for_checks`): only these are
+        polled."""
+        wanted = [key for key in keys if key in self._for_checks or self.polls.panels.find(key) is not None]
         for gone in set(self._panels) - set(wanted):
             self._panels.pop(gone)
             task = self._tasks.pop(f"panel {gone}", None)
@@ -131,6 +138,7 @@ class Engine:
         if self.sources.wants_discovery and wanted & ASKS_CLUSTERS:
             await self._pollers["discovery"].once()
         pollers = [p for n, p in self._pollers.items() if n != "discovery" and n in wanted]
+        pollers += [self._panel_poller(name) for name in self._for_checks if names is not None and name in wanted]
         pollers += [self._panel_poller(key) for key in panels]
         try:
             await asyncio.gather(*(poller.once() for poller in pollers))
@@ -155,6 +163,9 @@ class Engine:
         return self.sources.prometheus
 
     def _panel_poller(self, key: str) -> Poller:
+        """The poller of something that is watched."""
+        if key in self._for_checks:
+            return self._poller(key, *self._for_checks[key])
         return self._poller(f"panel {key}", self.polls.panels.refresh_of(key), self.polls.panels.poll(key))
 
     def _poller(self, name: str, interval: float, poll: Poll) -> Poller:

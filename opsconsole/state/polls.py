@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from opsconsole.clients.alertmanager import AlertmanagerCluster, ClusterReply
+from opsconsole.clients.prometheus import RULES, TARGETS
 from opsconsole.clients.sources import FOUND, Sources
 from opsconsole.clock import Clock
 from opsconsole.errors import FlagError, JournalError, SourceError, TimedOut
@@ -19,15 +20,17 @@ from opsconsole.model.journal import Entry
 from opsconsole.model.members import differences
 from opsconsole.model.panels import PanelData
 from opsconsole.model.reading import Failure, Freshness, Reading
+from opsconsole.state.check_polls import EVERY, CheckPolls
 from opsconsole.state.failures import failure_of, limit_of, place_of
 from opsconsole.state.members import silent, told
 from opsconsole.state.muted import mark_muted, may_mute
 from opsconsole.state.panel_polls import PanelPolls
 from opsconsole.state.rows import rows_of
 from opsconsole.state.snapshot import ClusterReading, Snapshot
+from opsconsole.state.told import Told
 from opsconsole.state.trash import Trash
-from opsconsole.state.watch_polls import EVERY, WatchPolls, waiting_lints, waiting_probes
-from opsconsole.text import trusted
+from opsconsole.state.watch_polls import WatchPolls, waiting_lints, waiting_probes
+from opsconsole.text import SafeText, trusted
 
 T = TypeVar("T")
 
@@ -74,6 +77,8 @@ class Polls:
         self.panels = PanelPolls(
             sources, clock, refresh=refresh, snapshot=lambda: self.snapshot, put=self._set_panel
         )
+        client = sources.prometheus
+        self._checks = CheckPolls(client, clock, lambda: self.snapshot, self._read) if client is not None else None
         limit = limit_of(refresh)
         slow = limit_of(refresh * SLOW)
         has_prometheus = sources.prometheus is not None
@@ -84,6 +89,7 @@ class Polls:
             prometheus=Reading(limit=slow) if has_prometheus else None,
             rules=Reading(limit=limit) if has_prometheus else None,
             targets=Reading(limit=slow) if has_prometheus else None,
+            **{name: Reading(limit=limit_of(EVERY)) for name, _, _ in self.for_checks()},
             found=Reading(limit=2 * FOUND_AGAIN) if has_prometheus and not snapshot.playbooks else None,
             flags=Reading(limit=limit) if sources.flags is not None else None,
             extender=trusted("nobody") if snapshot.context.read_only else THIS_CONSOLE,
@@ -115,6 +121,10 @@ class Polls:
             yield "flags", self._refresh, self.poll_flags
         yield from self.watch.all()
 
+    def for_checks(self) -> Iterator[tuple[str, float, Poll]]:
+        """As `all`, what only the checks need: not to be asked all the time."""
+        return self._checks.all() if self._checks is not None else iter(())
+
     def tick(self) -> Snapshot:
         """The snapshot at the time of now, with the newest journal."""
         try:
@@ -143,6 +153,7 @@ class Polls:
         old = self.snapshot
         self._set(
             prometheus=judged(old.prometheus) if old.prometheus is not None else None,
+            **{name: judged(getattr(old, name)) for name, _, _ in self.for_checks()},
             rules=judged(old.rules) if old.rules is not None else None,
             targets=judged(old.targets) if old.targets is not None else None,
             flags=judged(old.flags) if old.flags is not None else None,
@@ -167,20 +178,23 @@ class Polls:
 
         async def ask() -> object:
             await client.ready()
-            return await client.buildinfo()
+            info = await client.buildinfo()
+            return msgspec.structs.replace(info, skew=client.skew, expires=client.expires)
 
         await self._read("prometheus", ask)
 
     async def poll_rules(self) -> None:
         assert self._sources.prometheus is not None
         before = self.snapshot.rules.data if self.snapshot.rules else None
-        await self._read("rules", self._sources.prometheus.rules)
+        client = self._sources.prometheus
+        await self._read("rules", client.rules, lambda: client.warnings.get(RULES, ()))
         if self.snapshot.rules is not None and self.snapshot.rules.data != before:
             await self._rebuild()
 
     async def poll_targets(self) -> None:
         assert self._sources.prometheus is not None
-        await self._read("targets", self._sources.prometheus.targets)
+        client = self._sources.prometheus
+        await self._read("targets", client.targets, lambda: client.warnings.get(TARGETS, ()))
 
     async def poll_flags(self) -> None:
         assert self._sources.flags is not None
@@ -253,7 +267,14 @@ class Polls:
         if failed:
             raise failed[0]
 
-    async def _read(self, field: str, ask: Callable[[], Awaitable[object]]) -> None:
+    async def _read(
+        self,
+        field: str,
+        ask: Callable[[], Awaitable[object]],
+        warnings: Callable[[], tuple[SafeText, ...]] = lambda: (),
+    ) -> None:
+        """Put what is asked for, or why there is none, into a field. `warnings` are those of the answer, if it is
+        not a Told."""
         asked = self._clock.now()
         try:
             data = await ask()
@@ -264,7 +285,8 @@ class Polls:
                 raise
             raise SourceError(error.message, where=error.where, hint=error.hint) from error
         reading = getattr(self.snapshot, field)
-        self._set(**{field: reading.good(data, asked)})
+        told = data if isinstance(data, Told) else Told(data, warnings())
+        self._set(**{field: reading.good(told.data, asked, told.warnings)})
 
     async def _each_cluster(
         self, field: str, ask: Callable[[AlertmanagerCluster], Awaitable[object]]

@@ -20,6 +20,7 @@ from opsconsole.model.probes import ProbeAnswer
 from opsconsole.model.radius import Limits
 from opsconsole.model.reading import Reading
 from opsconsole.model.rules import BuildInfo, MemberStatus, RuleGroup, Target
+from opsconsole.model.serverfacts import Contents, MetricFacts, ScrapeFacts, ServerFacts
 from opsconsole.model.severity import Severity
 from opsconsole.model.silences import Silence
 from opsconsole.text import SafeText, safe, trusted
@@ -73,6 +74,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `found` is what was recognised in Prometheus, None when the context has playbooks of its own or no
     Prometheus; once there is something, it is the one of `playbooks`.
     `probes` are keyed `system/probe`, `notified` by the cluster's name, `linted` by the system.
+    `server`, `senders` (the base URLs of the Alertmanagers that Prometheus sends to), `scrapes`, `metrics` and
+    `contents` are asked only for checks.
     `extender` says who extends acks: "this console", "kthxbye" or "nobody". `rows` are the alerts, pending
     ones too, most urgent first; `shared` is what `distinguishing` needs by alertname; `counts` are the alerts
     that are on fire and nobody has, by severity. `broken` are pollers that met an error of this program.
@@ -88,6 +91,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     targets: Reading[tuple[Target, ...]] | None = None
     clusters: tuple[ClusterReading, ...] = ()
     panels: Mapping[str, Reading[PanelData]] = {}
+    server: Reading[ServerFacts] | None = None
+    senders: Reading[tuple[str, ...]] | None = None
+    scrapes: Reading[ScrapeFacts] | None = None
+    metrics: Reading[MetricFacts] | None = None
+    contents: Reading[Contents] | None = None
     flags: Reading[FlagSet] | None = None
     changes: tuple[FlagChange, ...] = ()
     journal: tuple[Entry, ...] = ()

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -194,7 +195,10 @@ class Backends:
         server.forget()
         if server is self.prometheus:
             server.on("/-/ready", text_reply("Prometheus Server is Ready.\n"))
-            server.on("/api/v1/status/buildinfo", json_reply({"status": "success", "data": {"version": "2.42.0"}}))
+            server.on("/api/v1/status/buildinfo", lambda _: self._buildinfo())
+            server.on("/api/v1/status/runtimeinfo", lambda _: self._runtimeinfo())
+            server.on("/api/v1/alertmanagers", lambda _: self._alertmanagers())
+            server.on("/metrics", text_reply(_OWN_METRICS))
             server.on("/api/v1/rules", lambda _: self._rules())
             server.on("/api/v1/targets", json_reply(_TARGETS))
             server.on("/api/v1/query", self._query)
@@ -222,7 +226,36 @@ class Backends:
         group = {"name": "books", "file": "rules.yaml", "interval": 15, "rules": [rule], "lastEvaluation": now}
         return json_reply({"status": "success", "data": {"groups": [group]}})
 
+    def _buildinfo(self) -> Say:
+        date = ("Date", formatdate(self.clock.now(), usegmt=True))
+        reply = json_reply({"status": "success", "data": {"version": "2.42.0"}})
+        return replace(reply, headers=(*reply.headers, date))
+
+    def _runtimeinfo(self) -> Say:
+        info = {"startTime": iso(self.clock.now() - 60), "reloadConfigSuccess": True, "storageRetention": "15d"}
+        return json_reply({"status": "success", "data": info})
+
+    def _alertmanagers(self) -> Say:
+        urls = [{"url": f"{member.url}/api/v2/alerts"} for member in self.members]
+        return json_reply({"status": "success", "data": {"activeAlertmanagers": urls}})
+
+    def _facts(self, query: str) -> list[dict[str, object]]:
+        """What the checks ask beside panels: both metrics are there, and every target is well."""
+        if "scrape_samples_scraped" in query:
+            found = [("samples", {}, "120"), ("changes", {}, "0")]
+        elif "last_over_time" in query:
+            found = [("0", {"__name__": name}, "1") for name in ("errors", "latency")]
+        else:
+            found = []
+        target = {"job": "accubooks", "instance": "10.0.3.7:3000"}
+        return [
+            {"metric": {**target, **more, "opsconsole_part": part}, "value": [self.clock.now(), value]}
+            for part, more, value in found
+        ]
+
     def _query(self, asked: Received) -> Say:
+        if asked.form["query"] not in self.values and "label_replace" in asked.form["query"]:
+            return self._vector(asked, self._facts(asked.form["query"]), "vector")
         point = self._point(asked)
         return self._vector(asked, [] if point is None else [{"metric": {}, "value": point}], "vector")
 
@@ -239,6 +272,14 @@ class Backends:
         return prometheus_reply(result, kind, **({"warnings": warnings} if warnings else {}))
 
 
+_OWN_METRICS = """\
+prometheus_config_last_reload_successful 1
+prometheus_notifications_dropped_total 0
+prometheus_notifications_queue_capacity 10000
+prometheus_notifications_queue_length 0
+prometheus_rule_evaluation_failures_total{rule_group="a"} 0
+prometheus_tsdb_wal_corruptions_total 0
+"""
 _TARGETS = {
     "status": "success",
     "data": {

@@ -133,6 +133,7 @@ class Scene:
     def __enter__(self) -> Scene:
         self._thread.start()
         self._endpoints = self._call(self._demo.start())
+        self._demo._alertmanager_url = ALERTMANAGER  # as the context names it: its port is another every time
         self._context = Context(
             name="demo",
             environment="demo",
@@ -315,7 +316,8 @@ def unread(snapshot: Snapshot, panels: tuple[str, ...], now: float) -> list[str]
             readings[f"{member.url}"] = member.status
         if not cluster.members:
             readings[f"{cluster.name} members"] = Reading()
-    readings |= {key: snapshot.panels.get(key, Reading()) for key in panels}
+    readings |= {key: snapshot.panels.get(key, Reading()) for key in panels if "/" in key}
+    readings |= {name: getattr(snapshot, name) for name in panels if "/" not in name}
     for kind in (snapshot.probes, snapshot.notified, snapshot.linted):
         readings |= {f"{key} for checks": reading for key, reading in kind.items()}
     found = [name for name, reading in readings.items() if reading is not None and not _asked(reading, now)]

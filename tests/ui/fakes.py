@@ -212,6 +212,10 @@ class FakeEngine:
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 
+    @property
+    def for_checks(self) -> tuple[str, ...]:
+        return ("metrics",)
+
     def watch(self, keys: Iterable[str]) -> None:
         self.watched = tuple(keys)
 

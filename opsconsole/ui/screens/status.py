@@ -52,8 +52,8 @@ class StatusScreen(ListScreen):
         self.rows.show(list(self._lines), draw)
 
     def watched(self) -> tuple[str, ...]:
-        """Every panel: the checks judge their thresholds."""
-        return tuple(
+        """Every panel whose thresholds the checks judge, and what else they need."""
+        return self.services.engine.for_checks + tuple(
             f"{playbook.system}/{panel.id}"
             for playbook in self.snapshot.playbooks
             for dashboard in playbook.dashboards

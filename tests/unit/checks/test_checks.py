@@ -12,9 +12,7 @@ import pytest
 from opsconsole.checks.alerts import check_alerts
 from opsconsole.checks.base import Check
 from opsconsole.checks.catalog import CATALOG
-from opsconsole.checks.rules import check_rules
 from opsconsole.checks.run import overall, run_checks
-from opsconsole.checks.targets import check_targets
 from opsconsole.checks.thresholds import check_thresholds, checked_panels
 from opsconsole.model.flags import FlagSet
 from opsconsole.model.panels import PanelData
@@ -31,7 +29,7 @@ from opsconsole.model.playbook import (
 from opsconsole.model.reading import Failure, Reading
 from opsconsole.model.rules import BuildInfo, MemberStatus, Rule, RuleGroup, Target
 from opsconsole.model.series import QueryResult, Series
-from opsconsole.model.verdicts import Level, Verdict, worst
+from opsconsole.model.verdicts import Level, Verdict, badness, worst
 from opsconsole.state.snapshot import ClusterReading, MemberReading, Snapshot
 from opsconsole.text import safe, trusted
 from tests.ui.fakes import NOW, make_alert, make_silence, make_snapshot
@@ -95,10 +93,10 @@ class TestSources:
         flags = FlagSet(provider="flagd", source=trusted("/etc/flags.json"), revision="1", flags=())
         members = tuple(member(f"http://am-{i}") for i in range(2))
         snapshot = with_cluster(make_snapshot([], flags=flags), members=members)
-        snapshot = changed(snapshot, prometheus=reading(BuildInfo(version=trusted("2.42.0"))))
+        snapshot = changed(snapshot, prometheus=reading(BuildInfo(version=trusted("2.42.0"), skew=0.4)))
         found = by_id(of_sources(snapshot))
         assert {v.level for v in found.values()} == {Level.OK}
-        assert "2.42.0" in found["sources.prometheus.ready"].reason
+        assert "2.42.0" in found["sources.prometheus.version"].reason
         assert "2 of 2" in found["sources.alertmanager.ready.main"].reason
         assert "/etc/flags.json" in by_id(of_group("flags", snapshot))["flags.provider"].reason
 
@@ -143,9 +141,9 @@ class TestSources:
 
     def test_sources_that_are_not_configured_are_unknown_not_ok(self) -> None:
         found = by_id(of_sources(changed(make_snapshot([]), clusters=(), prometheus=None)))
-        assert found["sources.prometheus"].level is Level.UNKNOWN
+        assert found["sources.prometheus.reachable"].level is Level.UNKNOWN
         assert found["sources.alertmanager.ready"].level is Level.UNKNOWN
-        assert "--prometheus" in found["sources.prometheus"].hint
+        assert "--prometheus" in found["sources.prometheus.reachable"].hint
         assert not of_group("flags", make_snapshot([])), "a flag provider is nobody's duty"
 
     def test_an_error_of_this_program_is_unknown(self) -> None:
@@ -252,12 +250,14 @@ class TestRules:
         ],
     )
     def test_health(self, groups: list[RuleGroup], level: Level, words: str) -> None:
-        verdict = only(check_rules(make_snapshot([], rules=groups)))
-        assert verdict.level is level
-        assert words in verdict.reason
+        found = [v for v in of_group("rules", make_snapshot([], rules=groups)) if not v.because]
+        assert max((v.level for v in found), key=badness) is level
+        assert any(words in verdict.reason for verdict in found)
+        assert sum(verdict.level is not Level.OK for verdict in found) == (level is not Level.OK)
 
     def test_the_error_is_evidence(self) -> None:
-        verdict = only(check_rules(make_snapshot([], rules=[group(rule("B", "err", "many-to-many"))])))
+        snapshot = make_snapshot([], rules=[group(rule("B", "err", "many-to-many"))])
+        verdict = by_id(of_group("rules", snapshot))["rules.health"]
         assert verdict.evidence == ("B: many-to-many",)
 
     @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ class TestRules:
             alerts={name: AlertGuide(name=name) for name in ("A", "B")},
         )
         snapshot = make_snapshot([], rules=[group(*map(rule, loaded))], playbooks=[book])
-        verdict = by_id(check_rules(snapshot))["rules.loaded.books"]
+        verdict = by_id(of_group("rules", snapshot))["rules.loaded.books"]
         assert verdict.level is level
         assert words in verdict.reason
         assert bool(verdict.hint) is (level is Level.CRITICAL)
@@ -280,10 +280,12 @@ class TestRules:
     @pytest.mark.parametrize("doubt", DOUBTS)
     def test_in_doubt(self, doubt: str) -> None:
         snapshot = changed(make_snapshot([]), rules=DOUBTS[doubt]((group(rule()),)))
-        assert only(check_rules(snapshot)).level is Level.UNKNOWN
+        found = by_id(of_group("rules", snapshot))
+        assert {v.level for v in found.values()} == {Level.UNKNOWN}
+        assert {id for id, v in found.items() if not v.because} == {"rules.read"}
 
     def test_nothing_to_say_without_prometheus(self) -> None:
-        assert list(check_rules(changed(make_snapshot([]), rules=None))) == []
+        assert of_group("rules", changed(make_snapshot([]), rules=None)) == []
 
 
 def target(health: str = "up", job: str = "api", instance: str = "a:1") -> Target:
@@ -314,21 +316,21 @@ class TestTargets:
         snapshot = changed(
             make_snapshot([], playbooks=[book]), targets=reading((*targets, target("down", job="other")))
         )
-        verdict = only(check_targets(snapshot))
-        assert verdict.id == "targets.api"
-        assert verdict.level is level
+        assert by_id(of_group("targets", snapshot))["targets.up.api"].level is level
 
     def test_without_a_playbook_every_job_counts(self) -> None:
         snapshot = changed(make_snapshot([]), targets=reading((target(), target("down", job="db"))))
-        found = by_id(check_targets(snapshot))
-        assert found["targets.api"].level is Level.OK
-        assert found["targets.db"].level is Level.CRITICAL
-        assert "timeout" in found["targets.db"].evidence[0]
+        found = by_id(of_group("targets", snapshot))
+        assert found["targets.up.api"].level is Level.OK
+        assert found["targets.up.db"].level is Level.CRITICAL
+        assert "timeout" in found["targets.up.db"].evidence[0]
 
     @pytest.mark.parametrize("doubt", DOUBTS)
     def test_in_doubt(self, doubt: str) -> None:
         snapshot = changed(make_snapshot([]), targets=DOUBTS[doubt]((target(),)))
-        assert only(check_targets(snapshot)).level is Level.UNKNOWN
+        found = by_id(of_group("targets", snapshot))
+        assert {v.level for v in found.values()} == {Level.UNKNOWN}
+        assert {id for id, v in found.items() if not v.because} == {"targets.read"}
 
 
 def book_of(panel: Panel) -> Playbook:
@@ -428,6 +430,7 @@ class TestAll:
         assert {v.group for v in verdicts} >= {
             "sources",
             "targets",
+            "metrics",
             "rules",
             "alertmanager",
             "alerts",
@@ -458,7 +461,7 @@ class TestAll:
             took=took,
         )
         found = by_id(run_checks(snapshot))
-        assert 0.25 <= found["targets.api"].duration < 0.75
+        assert 0.25 <= found["targets.up.api"].duration < 0.75
         assert 7 <= found["rules.health"].duration < 7.5
         assert found["alerts.active"].duration < 0.5
         key = next(id for id in found if id.startswith("thresholds."))

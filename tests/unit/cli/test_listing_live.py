@@ -139,7 +139,7 @@ async def test_check_sees_the_same(run: Run, at: str) -> None:
     found = {c["id"]: c for c in json.loads(ended.out)["checks"]}
     assert any("ListedDown instance=b:1" in line for line in found["alerts.active"]["evidence"])
     assert not any("a:1" in line for line in found["alerts.active"]["evidence"]), "somebody has it"
-    assert found["sources.prometheus"]["verdict"] == "UNKNOWN"
+    assert found["sources.prometheus.reachable"]["verdict"] == "UNKNOWN"
 
 
 async def test_flags(run: Run, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ system: shop
 reviewed: 2026-11-21
 deadman: Watchdog
 severities: [critical, warning]
+prometheus: {retention: 30d, strict: true}
 response: {critical: 5m}
 acknowledge: {critical: 2m}
 probes:
