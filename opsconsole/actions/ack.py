@@ -93,6 +93,10 @@ async def plan_with(cluster_of: Callable[[str], Cluster], alerts: Sequence[Alert
     matchers = one_silence(labelsets)
     if not matchers:
         return AckPlan(why=trusted(f"{each}they have no label in common"))
+    free = left_out(labelsets)
+    if free and len({labels.get("alertname", "") for labels in labelsets}) > 1:
+        # It would hide what comes under all of these names, whatever it is about.
+        return AckPlan(why=safe(f"{each}they have different names, and not all of them {', '.join(free)}", 400))
     try:
         reply = await cluster_of(alerts[0].cluster).alerts(narrowing(matchers))
     except (SourceError, Refused) as error:
@@ -109,7 +113,6 @@ async def plan_with(cluster_of: Callable[[str], Cluster], alerts: Sequence[Alert
         return AckPlan(why=safe(f"{each}one for all would also hide {named}{more}", 400))
     if wanted - hidden.keys():
         return AckPlan(why=trusted(f"{each}{len(wanted - hidden.keys())} of them are not firing any more"))
-    free = left_out(labelsets)
     also = f", whatever their {', '.join(free)}" if free else ""
     why = f"one silence: Alertmanager says that it hides exactly these {len(wanted)} alerts"
     return AckPlan(matchers=matchers, why=safe(f"{why}; also new ones of the same labels{also}", 400))

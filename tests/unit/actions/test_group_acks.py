@@ -131,6 +131,14 @@ async def test_alerts_without_a_common_label_get_one_each(console: Console) -> N
     assert (plan.is_one, "no label in common" in plan.why) == (False, True)
 
 
+async def test_different_names_need_the_same_labels(console: Console) -> None:
+    alerts = [console.cluster.fire(alertname=name, job="a") for name in ("Slow", "Down")]
+    assert (await console.runner.plan_ack(alerts)).is_one
+    alerts.append(console.cluster.fire(alertname="Full", job="a", mount="/"))
+    plan = await console.runner.plan_ack(alerts)
+    assert (plan.is_one, "different names, and not all of them mount" in plan.why) == (False, True)
+
+
 async def test_labels_that_some_lack_are_named(console: Console) -> None:
     alerts = [console.cluster.fire(alertname="A", pod="1"), console.cluster.fire(alertname="A")]
     plan = await console.runner.plan_ack(alerts)
