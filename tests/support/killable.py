@@ -15,9 +15,8 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -28,21 +27,13 @@ import msgspec
 import pytest
 
 from opsconsole.model.silences import Silence
-from tests.support.fault_proxy import message
 from tests.support.ledger import Kill
+from tests.support.member_proxy import MemberProxy, Passage, Watch
 from tests.support.servers import Alertmanager, AlertmanagerClusterOf
 from tests.support.servers import http as ask
 
 LIMIT = 30.0
 """Seconds for members to agree, or for a member to come back."""
-
-
-class Passage(Enum):
-    """How far a request is: it has come and nothing was passed on, half of it was, its answer is here."""
-
-    ARRIVED = "arrived"
-    HALF = "half passed on"
-    ANSWERED = "answered"
 
 
 class Step(Enum):
@@ -55,88 +46,6 @@ class Step(Enum):
     GOSSIPED = "after the commit and its gossip, before the reply"
     READ_BACK = "after the reply, before the read-back"
     OUTCOME = "after the read-back, before the outcome is journalled"
-
-
-Watch = Callable[[Passage, bytes], Awaitable[None]]
-
-
-class MemberProxy:
-    """Passes whole requests on to one port, one at a time for each connection, and tells `watch` of each passage.
-    Not listening while it is `down`; it comes back `up` on the same port."""
-
-    def __init__(self, port: int, watch: Watch) -> None:
-        self._upstream = port
-        self._watch = watch
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    async def up(self) -> None:
-        """Listen; on the port of the last time when there was one."""
-        self._server = await asyncio.start_server(self._client, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    def down(self) -> None:
-        """Cut every connection and refuse new ones."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for writer in self._writers:
-            with suppress(OSError):
-                # At once, as the kernel does for a process that died; the transport closes a moment later.
-                writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-            writer.transport.abort()
-
-    async def aclose(self) -> None:
-        self.down()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        server: asyncio.StreamWriter | None = None
-        try:
-            while request := await message(reader):
-                await self._watch(Passage.ARRIVED, request)
-                if server is None:
-                    answers, server = await asyncio.open_connection("127.0.0.1", self._upstream)
-                    self._writers.add(server)
-                if not await self._exchange(request, answers, server, writer):
-                    break
-        except OSError:
-            pass  # one of both is gone
-        finally:
-            for end in (writer, *((server,) if server is not None else ())):
-                self._writers.discard(end)
-                end.close()
-
-    async def _exchange(
-        self,
-        request: bytes,
-        answers: asyncio.StreamReader,
-        server: asyncio.StreamWriter,
-        client: asyncio.StreamWriter,
-    ) -> bool:
-        half = len(request) // 2
-        server.write(request[:half])
-        await server.drain()
-        await self._watch(Passage.HALF, request)
-        server.write(request[half:])
-        await server.drain()
-        answer = await message(answers)
-        if not answer:
-            return False
-        await self._watch(Passage.ANSWERED, request)
-        client.write(answer)
-        await client.drain()
-        return True
 
 
 class KillableCluster:
@@ -158,7 +67,7 @@ class KillableCluster:
     async def start(self) -> None:
         await asyncio.to_thread(self.real.start)
         for number, proxy in enumerate(self.proxies):
-            await proxy.up()
+            proxy.up()
             self.alive[number] = True
 
     async def stop(self) -> None:
@@ -192,7 +101,7 @@ class KillableCluster:
             await asyncio.to_thread(member.start)
             if self.alerts:
                 await asyncio.to_thread(member.post_alerts, self.alerts)
-            await self.proxies[number].up()
+            self.proxies[number].up()
             self.alive[number] = True
 
     async def fire(self, *alerts: object) -> None:
