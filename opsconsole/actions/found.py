@@ -17,7 +17,7 @@ from opsconsole.actions.writing import clock_words, moment, same, seen_on
 from opsconsole.model.journal import Entry, Phase, Result
 from opsconsole.model.silence_changes import changes_between
 from opsconsole.model.silences import Silence
-from opsconsole.text import SafeText, safe, trusted
+from opsconsole.text import SafeText, safe, safe_block, trusted
 
 LATE_SECONDS = 60.0
 """For so long after it was begun a write whose process died may still reach the server."""
@@ -140,13 +140,13 @@ async def _changed(
 ) -> Done:
     now = look.by_id(before.id)
     unchanged = now is not None and not changes_between(before, now)
-    stands = [
-        s for s in look.live if same(s, wanted) and plain_comment(s).strip() == plain_comment(wanted).strip()
-    ]
+    stands = [s for s in look.live if same(_plain(s), _plain(wanted))]
     if intent.action == "ack-again" and now in look.live and not unchanged:
         stands = [s for s in look.live if s.id == before.id]
-    made = next((s for s in stands if s.id == before.id), stands[0] if stands and not unchanged else None)
-    if made is not None and not (unchanged and made.id == before.id):
+    here = [s for s in stands if s.id == before.id and not unchanged]
+    # Under another id it carries the nonce of the first, when that has one.
+    made = next(iter([*here, *(s for s in stands if s.id != before.id and s.op == before.op)]), None)
+    if made is not None:
         if made.id != before.id and now in look.live:
             return Done(
                 message=safe(f"BOTH ARE IN FORCE: {safe(made.id, 60)} was made, the old one was not expired"),
@@ -161,6 +161,11 @@ async def _changed(
         look.absent(intent)
         return _not_done("the silence is as it was; the change was not repeated")
     return _not_known("the silence is neither as it was nor as it was to be")
+
+
+def _plain(silence: Silence) -> Silence:
+    """Without the nonce: what a person asked for has none."""
+    return msgspec.structs.replace(silence, comment=safe_block(plain_comment(silence).strip()))
 
 
 def _back(before: Silence, made: Silence, undo: str | None) -> dict[str, object] | None:
