@@ -86,7 +86,7 @@ def check(
         ),
     ] = None,
 ) -> None:
-    """Check sources, targets, rules, alerts and thresholds once.
+    """Check everything that the context and its playbooks name, from sources and targets to alerts and thresholds.
 
     Exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also for usage and configuration errors). What is
     missing, stale, partial or failed is UNKNOWN, never OK.

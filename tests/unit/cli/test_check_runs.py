@@ -23,6 +23,8 @@ from tests.support.backends import ERRORS, LATENCY, Backends, until
 from tests.support.scripted import Received, Say, hang, text_reply
 from tests.unit.cli.conftest import ROOT, Ended, Run
 
+SECRET = "s3cret-t0ken-of-the-test"
+
 
 def levels(ended: Ended) -> dict[str, str]:
     return {check["id"]: check["verdict"] for check in json.loads(ended.out)["checks"]}
@@ -206,27 +208,60 @@ async def test_the_markdown_report_names_who_and_what(run: Run, to_backends: tup
     assert "| Operator | not named |" not in (await run("check", "--format=markdown", *to_backends)).out
 
 
+@pytest.mark.parametrize(
+    "how", ["authorization: {credentials_file: %s}", "basic_auth: {username: ada, password_file: %s}"]
+)
 async def test_what_a_server_echoes_of_a_secret_is_not_printed(
-    run: Run, backends: Backends, tmp_path: Path
+    run: Run, backends: Backends, tmp_path: Path, how: str
 ) -> None:
     secret = tmp_path / "secret"
-    secret.write_text("s3cret-t0ken-of-the-test")
+    secret.write_text(SECRET)
     secret.chmod(0o600)
+    seen: list[str] = []
 
     def echo(received: Received) -> Say:
-        return text_reply(f"bad credentials: {received.headers.get('authorization', '')}", status=500)
+        sent = received.headers.get("authorization", "")
+        seen.append(sent)
+        return text_reply(f"bad credentials: {sent}, {SECRET}", status=500)
 
     backends.prometheus.forget()
     backends.prometheus.on("*", echo)
     file = tmp_path / "config.yaml"
     file.write_text(
         "current_context: a\ncontexts:\n  a:\n    prometheus: "
-        f"{{url: {backends.prometheus.url}, authorization: {{credentials_file: {secret}}}}}\n"
+        f"{{url: {backends.prometheus.url}, {how % secret}}}\n"
     )
     for format in ("text", "json", "junit", "nagios", "markdown"):
         ended = await run("check", f"--format={format}", f"--config={file}")
         assert ended.code == 3
-        assert "s3cret" not in ended.out + ended.err, format
+        assert SECRET not in ended.out + ended.err, format
+        assert not any(sent.split()[-1] in ended.out + ended.err for sent in seen), format
+    assert seen
+
+
+@pytest.mark.parametrize(
+    ("tty", "env", "colours"),
+    [
+        (True, {"TERM": "xterm"}, True),
+        (False, {"TERM": "xterm"}, False),
+        (True, {"TERM": "dumb"}, False),
+        (True, {"TERM": "xterm", "NO_COLOR": "1"}, False),
+    ],
+)
+async def test_colour_is_for_terminals_that_want_it(
+    run: Run,
+    to_backends: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    tty: bool,
+    env: dict[str, str],
+    colours: bool,
+) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: tty)
+    ended = await run("check", *to_backends)
+    assert ended.code == 0
+    assert ("\x1b[32m" in ended.out) is colours
 
 
 # Again and again
