@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from opsconsole.model.report import Line, Report, by_group, followers
@@ -12,6 +13,8 @@ _COLOURS = {Level.OK: "32", Level.WARNING: "33", Level.CRITICAL: "31;1", Level.U
 _INDENT = " " * 10
 _SLOW = 1.0
 """Seconds above which a check's duration is worth a word."""
+_NAMED = 5
+"""As many that follow from a cause are named; of more it is told how many of which group."""
 _WIDEST = 48
 """Characters of the ids' column at most."""
 
@@ -45,8 +48,11 @@ def _entry(line: Line, width: int, colour: bool) -> Iterator[str]:
 
 def _following(lines: list[Line], colour: bool) -> Iterator[str]:
     if lines:
-        ids = ", ".join(f"{line.verdict.id} {line.verdict.level.name}" for line in lines)
-        yield _dim(f"{_INDENT}and {len(lines)} that follow from it: {ids}", colour)
+        told = ", ".join(f"{line.verdict.id} {line.verdict.level.name}" for line in lines)
+        if len(lines) > _NAMED:
+            groups = Counter((line.verdict.group, line.verdict.level.name) for line in lines)
+            told = ", ".join(f"{count} of {group} {level}" for (group, level), count in groups.items())
+        yield _dim(f"{_INDENT}and {len(lines)} that follow from it: {told}", colour)
 
 
 def _word(level: Level, colour: bool) -> str:

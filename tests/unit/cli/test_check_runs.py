@@ -38,22 +38,30 @@ def asked(backends: Backends) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("only", "paths"),
+    ("only", "needed", "not_needed"),
     [
-        ("targets", {"/api/v1/targets"}),
-        ("rules.health", {"/api/v1/rules"}),
-        ("sources.prometheus", {"/-/ready", "/api/v1/status/buildinfo"}),
-        ("thresholds.books.latency", {"/api/v1/query"}),
+        ("targets", "/api/v1/targets", {"/api/v1/rules", "/api/v2/alerts", "/api/v2/silences"}),
+        ("rules.health", "/api/v1/rules", {"/api/v1/targets", "/api/v2/alerts", "/api/v2/silences"}),
+        ("alerts.active", "/api/v2/alerts", {"/api/v1/targets", "/api/v1/rules", "/-/ready"}),
     ],
 )
 async def test_only_what_is_needed_is_asked(
-    run: Run, backends: Backends, to_backends: tuple[str, ...], only: str, paths: set[str]
+    run: Run, backends: Backends, to_backends: tuple[str, ...], only: str, needed: str, not_needed: set[str]
 ) -> None:
     ended = await run("check", "--json", "--only", only, *to_backends)
-    assert ended.code == 0, ended.err
-    assert asked(backends) == paths
-    assert len(backends.prometheus.requests) == len(paths), "a panel that is not wanted is not asked for"
+    assert ended.code == 0, ended.out
+    assert needed in asked(backends)
+    assert not asked(backends) & not_needed
     assert all(id == only or id.startswith(f"{only}.") for id in levels(ended))
+
+
+async def test_a_panel_that_is_not_wanted_is_not_asked_for(
+    run: Run, backends: Backends, to_backends: tuple[str, ...]
+) -> None:
+    ended = await run("check", "--json", "--only", "thresholds.books.latency", *to_backends)
+    assert levels(ended) == {"thresholds.books.latency": "OK"}
+    assert asked(backends) == {"/api/v1/query"}
+    assert len(backends.prometheus.requests) == 1
 
 
 async def test_what_is_skipped_is_not_there_and_is_said(run: Run, to_backends: tuple[str, ...]) -> None:
@@ -68,9 +76,9 @@ async def test_a_selected_check_whose_source_is_down_is_unknown_not_gone(
     run: Run, backends: Backends, to_backends: tuple[str, ...]
 ) -> None:
     await backends.prometheus.stop()
-    ended = await run("check", "--json", "--only", "targets.accubooks", *to_backends)
+    ended = await run("check", "--json", "--only", "targets.up.accubooks", *to_backends)
     assert ended.code == 3
-    assert levels(ended) == {"targets": "UNKNOWN"}
+    assert levels(ended) == {"targets.up.accubooks": "UNKNOWN"}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +149,7 @@ async def test_unknown_counts_as_told_and_that_is_said(
     run: Run, backends: Backends, to_backends: tuple[str, ...], level: str, code: int
 ) -> None:
     del backends.values[ERRORS]
-    ended = await run("check", "--unknown-as", level, *to_backends)
+    ended = await run("check", "--only=thresholds", "--unknown-as", level, *to_backends)
     assert ended.code == code
     assert f"note: UNKNOWN counts as {level.upper()} here (--unknown-as): 1 checks" in ended.out
     assert "UNKNOWN   thresholds.books.errors" in ended.out, "it is still shown as what it is"

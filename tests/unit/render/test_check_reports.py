@@ -400,6 +400,8 @@ def test_what_follows_from_a_cause_is_one_line_and_counts() -> None:
     text = written(report((cause, *after, *loop, orphan)), "text")
     assert "and 3 that follow from it: rules.0 UNKNOWN, rules.1 UNKNOWN, rules.2 UNKNOWN" in text
     assert text.splitlines()[-1] == "CRITICAL  7 checks: 1 CRITICAL, 4 UNKNOWN, 2 WARNING"
+    many = [verdict(f"rules.{n}", Level.UNKNOWN, because=cause.id) for n in range(40)]
+    assert "and 40 that follow from it: 40 of rules UNKNOWN\n" in written(report((cause, *many)), "text")
     for id in ("x.a", "x.b", "y.a"):
         assert re.search(rf"^\S+ +{id} ", text, re.M), f"{id} is a line of its own"
 
