@@ -11,7 +11,7 @@ import typer
 
 from opsconsole.cli.acting import Acting, ClusterOption, YesOption, report, tell
 from opsconsole.cli.options import connected
-from opsconsole.cli.silence_preview import confirm, counted, described
+from opsconsole.cli.silence_preview import confirm, counted, described, past_line
 from opsconsole.cli.silence_words import matchers_of
 from opsconsole.cli.tables import write_text
 from opsconsole.config.discover import Options
@@ -19,7 +19,8 @@ from opsconsole.errors import Refused, UsageError
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Result
 from opsconsole.model.matchers import Matchers, exact_matchers
-from opsconsole.model.radius import refuse_everything
+from opsconsole.model.pastradius import Past
+from opsconsole.model.radius import radius_of, refuse_everything
 from opsconsole.render.silence_commands import add_commands
 from opsconsole.text import SafeText, safe, trusted
 
@@ -76,7 +77,9 @@ def ack(
             for commands in _commands(acting, found, plan, reason):
                 write_text(f"{commands}\n")
             return
-        if len(found) > 1 and not yes:
+        if len(found) > acting.context.limits.confirm_above and not yes:
+            confirm(f"Acknowledge these {counted(found)}? Type the number of alerts: ", (str(len(found)),))
+        elif len(found) > 1 and not yes:
             confirm(f"Acknowledge these {counted(found)}? Type yes: ", ("yes", "y"))
         outcomes = acting.run(acting.runner.ack_all(found, reason, one=plan.is_one))
         for outcome in outcomes:
@@ -136,12 +139,22 @@ def _matching(acting: Acting, cluster: str, matchers: Matchers) -> list[Alert]:
 
 
 def _ask(acting: Acting, cluster: str, matchers: Matchers) -> list[Alert]:
+    """The alerts of the chosen clusters; for matchers the last week is told, asked at the same time."""
     clusters = acting.chosen(cluster)
-    found: list[Alert] = []
 
-    async def ask() -> None:
-        for reply in await asyncio.gather(*(one.alerts(matchers) for one in clusters)):
-            found.extend(reply.data)
+    async def ask() -> tuple[list[Alert], list[object], Past | None]:
+        work = asyncio.gather(*(one.alerts(matchers) for one in clusters))
+        replies, past = await asyncio.gather(work, acting.past(matchers) if matchers else _no_past())
+        return [a for reply in replies for a in reply.data], [f for r in replies for f in r.failures], past
 
-    acting.run(ask())
+    found, failures, past = acting.run(ask())
+    radius = radius_of(found, failures)
+    if not radius.known:
+        tell(f"UNKNOWN whether these are all: {radius.why}")
+    if past is not None:
+        tell(past_line(past, radius))
     return found
+
+
+async def _no_past() -> None:
+    """One alert by its fingerprint has no week to tell of."""

@@ -17,12 +17,15 @@ from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.clients.sources import Sources
 from opsconsole.clock import SystemClock
 from opsconsole.config.discover import Options
-from opsconsole.errors import ExitCode, Refused, UsageError
+from opsconsole.errors import ExitCode, Refused, SourceError, Unreachable, UsageError
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Outcome, Result
 from opsconsole.model.matchers import Matcher, Matchers
 from opsconsole.model.members import MemberSilence
+from opsconsole.model.pastradius import Past, unknown
+from opsconsole.model.radius import Radius, not_known, radius_of
 from opsconsole.model.silences import Silence
+from opsconsole.state.past import ask_past
 from opsconsole.text import safe, safe_block, trusted
 
 if TYPE_CHECKING:
@@ -41,6 +44,9 @@ ClusterOption = Annotated[
         show_default=False,
     ),
 ]
+PAST_SECONDS = 8.0
+"""The longest that Prometheus is waited for: the question about now must not wait for it."""
+
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -97,13 +103,30 @@ class Acting:
             raise UsageError("the context has several clusters", hint=f"say which with --cluster: {names}")
         return found[0]
 
-    def hidden_by(self, cluster: AlertmanagerCluster, matchers: Matchers) -> tuple[Alert, ...]:
-        """What the matchers hide now, asked of Alertmanager. Raises SourceError."""
+    def hidden_by(self, cluster: AlertmanagerCluster, matchers: Matchers) -> Radius:
+        """What the matchers hide now, asked of Alertmanager; no matchers: all alerts. Raises Unreachable when no
+        member can be connected to."""
+        return self.run(_radius(cluster, matchers))
 
-        async def ask() -> tuple[Alert, ...]:
-            return (await cluster.alerts(matchers)).data
+    def look(self, cluster: AlertmanagerCluster, matchers: Matchers) -> tuple[Radius, Past]:
+        """What the matchers hide now, and what they would have hidden in the last week, asked at once. Raises as
+        `hidden_by`."""
+
+        async def ask() -> tuple[Radius, Past]:
+            return await asyncio.gather(_radius(cluster, matchers), self.past(matchers))
 
         return self.run(ask())
+
+    async def past(self, matchers: Matchers) -> Past:
+        """What the matchers would have hidden in the last week, or why that is not known; within PAST_SECONDS."""
+        prometheus = self._sources.prometheus
+        if prometheus is None:
+            return unknown("this context has no Prometheus")
+        try:
+            async with asyncio.timeout(PAST_SECONDS):
+                return await ask_past(prometheus.query, matchers)
+        except TimeoutError:
+            return unknown(f"Prometheus gave no answer in {PAST_SECONDS:g}s")
 
     def silences(self, clusters: Sequence[AlertmanagerCluster]) -> tuple[Silence, ...]:
         """All silences of these clusters, expired ones too. Raises SourceError."""
@@ -172,6 +195,16 @@ class Acting:
         self._loop.close()
         if self._journal is not None:
             self._journal.close()
+
+
+async def _radius(cluster: AlertmanagerCluster, matchers: Matchers) -> Radius:
+    try:
+        reply = await cluster.alerts(matchers)
+    except SourceError as error:
+        if isinstance(error, Unreachable) and not error.sent:
+            raise  # nothing could be written either
+        return not_known(error)
+    return radius_of(reply.data, reply.failures)
 
 
 class _Signed:

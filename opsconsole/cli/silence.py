@@ -10,19 +10,20 @@ import msgspec
 import typer
 
 from opsconsole.cli.acting import Acting, ClusterOption, YesOption, report, tell
+from opsconsole.cli.finish import Finished
 from opsconsole.cli.options import connected
 from opsconsole.cli.silence_change import edit, extend, recreate
 from opsconsole.cli.silence_common import MATCHERS_HELP, ShowOption, instant, instant_of, show, write_ids
 from opsconsole.cli.silence_expire import expire
 from opsconsole.cli.silence_list import export, list_
-from opsconsole.cli.silence_preview import approve, preview
+from opsconsole.cli.silence_preview import HidesOption, Question, approve, near_lines, preview
 from opsconsole.cli.silence_template import asked_of, templates
 from opsconsole.cli.tables import CELL, write_text
+from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.config.discover import Options
-from opsconsole.errors import UsageError
-from opsconsole.model.alerts import Alert
+from opsconsole.errors import ExitCode, UsageError
 from opsconsole.model.journal import Result
-from opsconsole.model.matchers import format_matchers
+from opsconsole.model.matchers import Matchers, format_matchers
 from opsconsole.model.radius import refuse_everything
 from opsconsole.model.silences import Silence, SilenceStatus
 from opsconsole.render.silence_commands import add_commands, import_commands
@@ -83,13 +84,16 @@ def add(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would hide now.")] = False,
     yes: YesOption = False,
+    hides: HidesOption = "",
     show_command: ShowOption = False,
     cluster: ClusterOption = "",
 ) -> None:
-    """Add a silence, after showing what it hides now; its id on standard output.
+    """Add a silence, after showing what it hides; its id on standard output.
 
-    It is read back before it counts as done, and journalled. Without a terminal it needs --yes; so does a silence
-    that hides nothing now. With a template, matchers come on top, and a comment or duration replaces its own.
+    Shown is what it hides now and would have hidden in the last 7 days. It is read back before it counts as done,
+    and journalled. Without a terminal it needs --yes; so does a silence that hides nothing now. One that hides a
+    critical alert or many, or lasts long, is confirmed by typing how many alerts it hides, or by --yes with
+    --hides. With a template, matchers come on top, and a comment or duration replaces its own.
     """
     with Acting(options, writes=not (dry_run or show_command)) as acting:
         asked = asked_of(acting.context, matchers or (), template, values or (), comment, duration)
@@ -108,21 +112,26 @@ def add(
             show(acting, add_commands(_as_begun(draft, start), where.urls[0]))
             return
 
-        def hidden_now() -> tuple[Alert, ...]:
-            return acting.hidden_by(where, draft.matchers)
-
-        hidden = hidden_now()
         if dry_run:
-            write_text(f"{preview(hidden)}\n")
+            _only_show(acting, where, draft.matchers)
             return
         later = f", from {draft.starts_at:%Y-%m-%d %H:%M} UTC" if start else ""
         words = safe(format_matchers(draft.matchers), CELL)
-        tell(f"{words} for {format_duration(round(ends - starts))}{later}\n{preview(hidden)}")
-        if not yes:
-            approve(hidden, hidden_now, ends - starts)
+        tell(f"{words} for {format_duration(round(ends - starts))}{later}")
+        asking = Question(where=where, matchers=draft.matchers, seconds=ends - starts, yes=yes, hides=hides)
+        approve(acting, asking)
         outcome = acting.create(draft)
     write_ids([outcome])
     report([outcome])
+
+
+def _only_show(acting: Acting, where: AlertmanagerCluster, matchers: Matchers) -> None:
+    radius, past = acting.look(where, matchers)
+    write_text(f"{preview(radius, past)}\n")
+    if radius.known and not radius.alerts and (near := near_lines(acting, where, matchers)):
+        tell(near)
+    if not radius.known:
+        raise Finished(ExitCode.FAILED)
 
 
 def _times(start: str, end: str, seconds: float, now: float) -> tuple[float, float]:

@@ -20,13 +20,11 @@ from opsconsole.cli.silence_common import (
     show,
     write_ids,
 )
-from opsconsole.cli.silence_preview import approve, confirm, counted, preview
+from opsconsole.cli.silence_preview import HidesOption, Question, approve
 from opsconsole.cli.silence_words import matchers_of
 from opsconsole.cli.tables import CELL
-from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.config.discover import Options
 from opsconsole.errors import Refused, UsageError
-from opsconsole.model.alerts import Alert
 from opsconsole.model.matchers import format_matchers
 from opsconsole.model.radius import refuse_everything
 from opsconsole.model.silence_changes import changes_between
@@ -73,6 +71,7 @@ def edit(
     ] = "",
     until: EndOption = "",
     yes: YesOption = False,
+    hides: HidesOption = "",
     show_command: ShowOption = False,
     cluster: ClusterOption = "",
 ) -> None:
@@ -100,7 +99,15 @@ def edit(
             show(acting, edit_commands(before, wanted, where.urls[0]))
             return
         tell("\n".join(map(str, changes_between(before, wanted))) or "nothing changes")
-        _ask(acting, where, wanted, yes, now, other=wanted.matchers != before.matchers)
+        asking = Question(
+            where=where,
+            matchers=wanted.matchers,
+            seconds=wanted.ends - now if wanted.ends > before.ends or wanted.matchers != before.matchers else 0,
+            yes=yes,
+            hides=hides,
+            stands=wanted.matchers == before.matchers,
+        )
+        approve(acting, asking)
         outcome = acting.run(acting.runner.edit(before, wanted))
     write_ids([outcome])
     report([outcome])
@@ -112,6 +119,7 @@ def extend(
     id: IdArgument,
     duration: Annotated[str, typer.Argument(metavar="DURATION", help="How much later it ends: 30m, 2h, 1h30m.")],
     yes: YesOption = False,
+    hides: HidesOption = "",
     show_command: ShowOption = False,
     cluster: ClusterOption = "",
 ) -> None:
@@ -131,7 +139,11 @@ def extend(
             show(acting, edit_commands(before, wanted, where.urls[0]))
             return
         tell("\n".join(map(str, changes_between(before, wanted))))
-        _ask(acting, where, wanted, yes, acting.clock.now() + where.skew, other=False)
+        lasts = until - (acting.clock.now() + where.skew)
+        standing = Question(
+            where=where, matchers=wanted.matchers, seconds=lasts, yes=yes, hides=hides, stands=True
+        )
+        approve(acting, standing)
         outcome = acting.run(acting.runner.extend(before, until))
     write_ids([outcome])
     report([outcome])
@@ -153,6 +165,7 @@ def recreate(
     ] = "",
     comment: CommentOption = "",
     yes: YesOption = False,
+    hides: HidesOption = "",
     show_command: ShowOption = False,
     cluster: ClusterOption = "",
 ) -> None:
@@ -177,7 +190,8 @@ def recreate(
             show(acting, add_commands(draft, where.urls[0]))
             return
         tell(f"{safe(format_matchers(draft.matchers), CELL)} for {format_duration(seconds)}")
-        _ask(acting, where, draft, yes, now, other=True)
+        asking = Question(where=where, matchers=draft.matchers, seconds=seconds, yes=yes, hides=hides)
+        approve(acting, asking)
         outcome = acting.create(draft)
     write_ids([outcome])
     report([outcome])
@@ -216,21 +230,3 @@ def _end(before: Silence, duration: str, until: str, now: float) -> datetime:
     if seconds <= 0:
         raise UsageError("a silence must last longer than nothing", hint="--duration 30m")
     return instant_of(max(now, before.starts_at.timestamp()) + seconds)
-
-
-def _ask(
-    acting: Acting, where: AlertmanagerCluster, wanted: Silence, yes: bool, now: float, *, other: bool
-) -> None:
-    """Say what it hides now and ask; with `other` matchers as carefully as for a new one."""
-
-    def hidden_now() -> tuple[Alert, ...]:
-        return acting.hidden_by(where, wanted.matchers)
-
-    hidden = hidden_now()
-    tell(preview(hidden) if other else f"hides now: {counted(hidden)}")
-    if yes:
-        return
-    if other:
-        approve(hidden, hidden_now, wanted.ends - now)
-    else:
-        confirm("Change it? Type yes: ", ("yes", "y"))

@@ -14,8 +14,8 @@ from opsconsole.cli.silence_preview import counted
 from opsconsole.cli.tables import write_text
 from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.errors import Refused, SourceError, UsageError
-from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Outcome, Result
+from opsconsole.model.radius import coming_back as radius_coming_back
 from opsconsole.model.silences import Silence
 from opsconsole.render.times import parse_until
 from opsconsole.text import SafeText, safe
@@ -50,18 +50,15 @@ def by_id(acting: Acting, clusters: Sequence[AlertmanagerCluster], ids: Sequence
 def coming_back(acting: Acting, silences: Sequence[Silence]) -> SafeText:
     """The alerts that nothing but these silences of one cluster hides. Not knowing keeps nobody from expiring
     them."""
-    ids = {silence.id for silence in silences}
-    back: dict[str, Alert] = {}
+    where = acting.one(silences[0].cluster)
     try:
-        where = acting.one(silences[0].cluster)
-        for silence in silences:
-            for alert in acting.hidden_by(where, silence.matchers):
-                by = set(alert.status.silenced_by)
-                if by and by <= ids and not alert.status.inhibited_by:
-                    back[alert.fingerprint] = alert
+        found = [acting.hidden_by(where, silence.matchers) for silence in silences]
     except SourceError as error:
         return safe(f"UNKNOWN: {error.message}", 300)
-    return counted(list(back.values()))
+    alerts = {alert.fingerprint: alert for radius in found for alert in radius.alerts}
+    back = counted(radius_coming_back(alerts.values(), {silence.id for silence in silences}))
+    why = next((radius.why for radius in found if not radius.known), "")
+    return safe(f"UNKNOWN: {why}; known: {back}" if why else back, 500)
 
 
 def show(acting: Acting, commands: str) -> None:

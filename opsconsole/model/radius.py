@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -89,9 +89,15 @@ def changed(before: Radius, now: Radius) -> Change | None:
     return Change(came, tuple(alert for key, alert in old.items() if key not in new))
 
 
-def coming_back(hidden: Iterable[Alert], silence_id: str) -> tuple[Alert, ...]:
-    """Of the alerts that a silence hides those that nothing else hides: they alert again when it ends."""
-    return tuple(a for a in hidden if a.status.silenced_by == (silence_id,) and not a.status.inhibited_by)
+def coming_back(hidden: Iterable[Alert], ending: Collection[str]) -> tuple[Alert, ...]:
+    """Of the alerts that these silences hide those that nothing else hides: they alert again when these end."""
+    return tuple(
+        alert
+        for alert in hidden
+        if alert.status.silenced_by
+        and set(alert.status.silenced_by) <= set(ending)
+        and not alert.status.inhibited_by
+    )
 
 
 def refuse_everything(matchers: Sequence[Matcher]) -> None:

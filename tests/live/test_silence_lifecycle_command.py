@@ -104,8 +104,8 @@ def test_bulk_expiry_lists_what_comes_back(run: Run, alertmanager: Alertmanager)
         {"alertname": "LifeBulk", "severity": "critical", "bulk": "yes"},
         {"alertname": "LifeBulk2", "severity": "warning", "bulk": "yes"},
     )
-    mine = added(run, "bulk=yes", "-c", "one")
-    also = added(run, "LifeBulk", "bulk=yes", "-c", "two")
+    mine = added(run, "bulk=yes", "-c", "one", "--hides=2")
+    also = added(run, "LifeBulk", "bulk=yes", "-c", "two", "--hides=1")
     theirs = added(run, "bulk=yes", "n=1", "-c", "three", "-a", "carol")
     wait_for(lambda: states(alertmanager, "LifeBulk") == ["suppressed"], 10, "a silenced alert")
     ended = run("silence", "expire", "--matcher", "bulk=yes", "--mine")

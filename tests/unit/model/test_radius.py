@@ -85,7 +85,8 @@ def test_what_comes_back_is_hidden_by_nothing_else() -> None:
     alone = alert("A", status=AlertStatus("suppressed", ("s1",)))
     twice = alert("B", status=AlertStatus("suppressed", ("s1", "s2")))
     inhibited = alert("C", status=AlertStatus("suppressed", ("s1",), ("f",)))
-    assert coming_back([alone, twice, inhibited, A], "s1") == (alone,)
+    assert coming_back([alone, twice, inhibited, A], {"s1"}) == (alone,)
+    assert coming_back([alone, twice, inhibited, A], {"s1", "s2"}) == (alone, twice)
 
 
 @pytest.mark.parametrize(
