@@ -11,8 +11,10 @@ from opsconsole.cli.check_options import FormatName, LevelName, Wanted, wanted_o
 from opsconsole.cli.finish import Finished
 from opsconsole.cli.options import connected
 from opsconsole.config.discover import Options
+from opsconsole.errors import UsageError
 
 _SELECT, _REPORT, _WATCH = "Which checks", "The report", "Again and again"
+_SYNTHETIC = "A test alert"
 
 
 @connected
@@ -85,6 +87,23 @@ def check(
             rich_help_panel=_WATCH,
         ),
     ] = None,
+    synthetic: Annotated[
+        bool,
+        typer.Option(
+            "--synthetic",
+            help="Instead of the checks: post a test alert to every member, see it with the receivers that are "
+            "promised, resolve it, and see it gone.",
+            rich_help_panel=_SYNTHETIC,
+        ),
+    ] = False,
+    severity: Annotated[
+        str,
+        typer.Option(
+            metavar="WORD",
+            help="Of the test alert, also when its route notifies at once; the playbooks' least if left out.",
+            rich_help_panel=_SYNTHETIC,
+        ),
+    ] = "",
 ) -> None:
     """Check everything that the context and its playbooks name, from sources and targets to alerts and thresholds.
 
@@ -109,6 +128,12 @@ def check(
     if schema or list_checks:
         _explain(wanted, schema)
         return
+    if synthetic or severity:
+        if not synthetic or only or skip or baseline or watch or until:
+            raise UsageError("--severity is of --synthetic, which goes with none of the options for checks")
+        from opsconsole.cli.check_synthetic import check_synthetic
+
+        raise Finished(check_synthetic(options, wanted, severity))
     from opsconsole.cli.check_rounds import check_in_rounds
 
     raise Finished(check_in_rounds(options, wanted))

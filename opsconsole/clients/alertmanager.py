@@ -205,6 +205,36 @@ class AlertmanagerCluster:
         known = (reply.status for reply in await self.statuses() if reply.status is not None)
         return max((status.uptime_since.timestamp() for status in known), default=0.0)
 
+    async def post_alert(self, body: bytes) -> dict[SafeText, SourceError | None]:
+        """Post alerts (`body` is the JSON list of the v2 API) to every member: alerts do not gossip. By URL, None
+        for a member that took them. Raises no SourceError."""
+
+        async def write(member: Transport) -> SourceError | None:
+            try:
+                await member.request("POST", "/api/v2/alerts", json=body)
+            except SourceError as error:
+                return error
+            return None
+
+        answers = await asyncio.gather(*(write(member) for member in self._members))
+        return {member.url: answer for member, answer in zip(self._members, answers, strict=True)}
+
+    async def alerts_by_member(
+        self, filters: Sequence[Matcher]
+    ) -> dict[SafeText, tuple[Alert, ...] | SourceError]:
+        """The alerts that satisfy every matcher as each member has them, by URL. Raises no SourceError."""
+        path, params = "/api/v2/alerts", [("filter", str(matcher)) for matcher in filters]
+
+        async def ask(member: Transport) -> tuple[Alert, ...] | SourceError:
+            try:
+                reply = await member.request("GET", path, params=params, limit=ALERTS_LIMIT)
+                return tuple(decode_alerts(reply.body, self.name, f"{member.url}{path}"))
+            except SourceError as error:
+                return error
+
+        answers = await asyncio.gather(*(ask(member) for member in self._members))
+        return {member.url: answer for member, answer in zip(self._members, answers, strict=True)}
+
     async def post_silence(self, silence: Silence) -> str:
         """Create the silence, or update the one of its `id`, and return the id that it has now.
 

@@ -21,13 +21,15 @@ _TRUE = frozenset({"true", "yes", "on", "y"})
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One node of the tree. `proceed` is `continue`; `path` are the indices that lead to it, () for the root."""
+    """One node of the tree. `proceed` is `continue`; `path` are the indices that lead to it, () for the root;
+    `group_wait` is how long it waits before the first notification of a group, as it is written (`30s`)."""
 
     receiver: str
     matchers: Matchers = ()
     proceed: bool = False
     routes: tuple[Route, ...] = ()
     path: tuple[int, ...] = ()
+    group_wait: str = "30s"
 
     def find(self, labels: Mapping[str, str]) -> tuple[Route, ...]:
         """The routes at which an alert with these labels ends; none when it does not match this node. Raises
@@ -74,7 +76,7 @@ def parse_routing(text: str) -> Routing:
         receiver = _mapping(one)
         name = str(receiver.get("name", ""))
         receivers[name] = sum(len(_list(v)) for k, v in receiver.items() if str(k).endswith("_configs"))
-    return Routing(root=_Reader().route(config["route"], "", ()), receivers=receivers)
+    return Routing(root=_Reader().route(config["route"], Route(receiver=""), ()), receivers=receivers)
 
 
 def _load(text: str) -> Any:
@@ -95,20 +97,21 @@ class _Reader:
     def __init__(self) -> None:
         self._count = 0
 
-    def route(self, node: Any, receiver: str, path: tuple[int, ...]) -> Route:
+    def route(self, node: Any, above: Route, path: tuple[int, ...]) -> Route:
         self._count += 1
         if self._count > MAX_ROUTES or len(path) > 100:
             raise UsageError(f"the routing tree is too large: more than {MAX_ROUTES:,} routes, or nested too deep")
         route = _mapping(node)
-        receiver = str(route.get("receiver") or receiver)
-        children = enumerate(_list(route.get("routes")))
-        return Route(
-            receiver=receiver,
+        own = Route(
+            receiver=str(route.get("receiver") or above.receiver),
             matchers=_matchers(route),
             proceed=str(route.get("continue", "")).lower() in _TRUE,
-            routes=tuple(self.route(child, receiver, (*path, i)) for i, child in children),
             path=path,
+            group_wait=str(route.get("group_wait") or above.group_wait),
         )
+        children = enumerate(_list(route.get("routes")))
+        routes = tuple(self.route(child, own, (*path, i)) for i, child in children)
+        return msgspec.structs.replace(own, routes=routes)
 
 
 def _matchers(route: Mapping[str, Any]) -> Matchers:
