@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from opsconsole.actions.base import Cluster, Desk, Done, as_data, cluster_of
+from opsconsole.actions.first import earliest
 from opsconsole.actions.rollback import FlagActions
 from opsconsole.actions.silence import plain_comment, set_back
 from opsconsole.actions.writing import clock_words, moment, same, seen_on
@@ -92,6 +93,9 @@ async def created_or_not(desk: Desk, intent: Entry, cluster: str) -> Done:
     live = [silence for silence in made if silence.status.state != "expired"]
     if live:
         words = f"it is on the server, until {clock_words(live[0].ends_at)}: adopted"
+        first = _first_of(look.live, live[0])
+        if first is not None:
+            words += f"; but {first.owner} acknowledged it first, until {clock_words(first.ends_at)}"
         undo = {"kind": "expire", "cluster": look.cluster.name, "op": intent.op}
         return await look.done(live[0], words, Done(message=trusted(""), undo=undo))
     if made:
@@ -101,6 +105,15 @@ async def created_or_not(desk: Desk, intent: Entry, cluster: str) -> Done:
     if desk.clock.now() - intent.at > KEPT_SECONDS:
         return _not_known("it is not on the server, which would have forgotten it by now")
     return _not_done("it is not on the server, and was not repeated")
+
+
+def _first_of(live: Sequence[Silence], made: Silence) -> Silence | None:
+    """Somebody else's ack of the same alerts that began before this one: it died before it could withdraw."""
+    same_alerts = [
+        s for s in live if s.is_ack and made.is_ack and frozenset(s.matchers) == frozenset(made.matchers)
+    ]
+    first = earliest(same_alerts)
+    return None if first is None or first.id == made.id else first
 
 
 async def expired_or_not(desk: Desk, intent: Entry) -> Done:
@@ -147,11 +160,16 @@ async def _changed(
     # Under another id it carries the nonce of the first, when that has one.
     made = next(iter([*here, *(s for s in stands if s.id != before.id and s.op == before.op)]), None)
     if made is not None:
-        if made.id != before.id and now in look.live:
+        beside = [s for s in look.live if s.id != made.id and _of_one(s, before)]
+        if beside:
+            # The old one, or what someone else made of it while this was being written.
+            others = ", ".join(str(safe(s.id, 60)) for s in beside)
             return Done(
-                message=safe(f"BOTH ARE IN FORCE: {safe(made.id, 60)} was made, the old one was not expired"),
+                message=safe(f"BOTH ARE IN FORCE: {safe(made.id, 60)} was made, and {others} stands", 400),
                 result=Result.AMBIGUOUS,
-                hint=safe(f"expire {safe(before.id, 60)} by hand"),
+                hint=safe(
+                    f"look which of them is right, and expire the other by hand: {safe(made.id, 60)}, {others}"
+                ),
             )
         how = _back(before, made, undo)
         replaced = {"replaced": before.id}
@@ -166,6 +184,11 @@ async def _changed(
 def _plain(silence: Silence) -> Silence:
     """Without the nonce: what a person asked for has none."""
     return msgspec.structs.replace(silence, comment=safe_block(plain_comment(silence).strip()))
+
+
+def _of_one(silence: Silence, before: Silence) -> bool:
+    """Whether a silence is an earlier one, or something made of it."""
+    return silence.id == before.id or (bool(before.op) and silence.op == before.op)
 
 
 def _back(before: Silence, made: Silence, undo: str | None) -> dict[str, object] | None:

@@ -156,7 +156,9 @@ def ways_of(thread: Thread, kills: Sequence[Kill]) -> set[Way]:
         holder_died = write.only_on is not None and any(
             kill.at >= write.began and kill.url in write.only_on for kill in kills
         )
-        sure = write.result is Result.DONE and not beside and not holder_died
+        # Of two in force, which the journal tells of, a later write is to one.
+        both = any("BOTH ARE IN FORCE" in o.entry.message for o in thread.writes)
+        sure = write.result is Result.DONE and not beside and not holder_died and not both
         # What had been lost before is not there to be expired.
         new = {write.way, ABSENT} if write.way == EXPIRED and ABSENT in ways else {write.way}
         ways = new if sure else ways | new
@@ -174,8 +176,10 @@ def problems(entries: Sequence[Entry], standing: Mapping[str, Silence], kills: S
     for nonce, silences in by_nonce.items():
         if nonce not in threads or threads[nonce].begun is None:
             found.append(f"no journal says who made {[s.id for s in silences]} [op={nonce}]")
+            continue
         alive = [s.id for s in silences if s.status.state != "expired"]
-        if len(alive) > 1:
+        told = any("BOTH ARE IN FORCE" in write.entry.message for write in threads[nonce].writes)
+        if len(alive) > 1 and not told:
             found.append(f"made twice: {alive} [op={nonce}]{_story(threads.get(nonce))}")
     for nonce, thread in threads.items():
         now = way_of(by_nonce.get(nonce, ()))
@@ -183,7 +187,10 @@ def problems(entries: Sequence[Entry], standing: Mapping[str, Silence], kills: S
         if not any(way.allows(now) for way in allowed):
             explained = " or ".join(map(str, allowed))
             found.append(f"[op={nonce}] {now}; the journal explains only that it {explained}{_story(thread)}")
-    return found + twice(standing.values())
+    late = {
+        nonce for nonce, t in threads.items() if any("acknowledged it first" in w.entry.message for w in t.writes)
+    }
+    return found + twice(silence for silence in standing.values() if silence.op not in late)
 
 
 def _story(thread: Thread | None) -> str:

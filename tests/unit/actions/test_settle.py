@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
+from opsconsole.actions.base import as_data
 from opsconsole.actions.found import LATE_SECONDS
 from opsconsole.actions.process import still_runs, this_process
 from opsconsole.actions.runner import Runner
@@ -279,3 +280,31 @@ def test_a_process_is_known_by_more_than_its_number() -> None:
     assert not still_runs({**here, "boot": "another"})
     assert not still_runs({**here, "pid": 2**22 + 1})
     assert not still_runs({**here, "pid": "x"})
+
+
+async def test_a_late_edit_beside_somebody_else_s_is_said_aloud(console: Console) -> None:
+    before = await a_silence(console)
+    console.cluster.new_id_on_update = True
+    theirs = msgspec.structs.replace(before, matchers=(Matcher("alertname", "Theirs"),))
+    assert (await console.make("bob").edit(before, theirs)).result is Result.DONE
+    wanted = msgspec.structs.replace(before, matchers=(Matcher("alertname", "Mine"),))
+    detail = {"silence": as_data(before), "wanted": as_data(wanted)}
+    console.journal.record("late", Phase.INTENT, "edit", "x", "me", "prod", Result.OPEN, "", detail)
+    await console.cluster.post_silence(wanted)
+    (outcome,) = await settled(console)
+    assert (outcome.result, "BOTH ARE IN FORCE" in outcome.message) == (Result.AMBIGUOUS, True), outcome
+    assert all(silence.id in outcome.hint for silence in console.cluster.standing()), outcome.hint
+
+
+async def test_a_late_ack_says_who_was_first(console: Console, alert: Alert) -> None:
+    assert (await console.make("bob").ack(alert, "x")).result is Result.DONE
+    console.clock.advance(1)
+    (theirs,) = console.cluster.standing()
+    now = console.clock.now()
+    mine = msgspec.structs.replace(
+        theirs, id="", created_by=safe("me"), comment=safe("ACK! me: y [op=late]"), starts_at=moment(now)
+    )
+    console.journal.record("late", Phase.INTENT, "ack", "x", "me", "prod", Result.OPEN, "", {"cluster": "main"})
+    await console.cluster.post_silence(mine)
+    (outcome,) = await settled(console)
+    assert (outcome.result, "bob acknowledged it first" in outcome.message) == (Result.DONE, True), outcome
