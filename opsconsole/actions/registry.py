@@ -132,10 +132,46 @@ ACTIONS: tuple[Action, ...] = (
         writes=True,
     ),
     Action(
+        id="template",
+        keys=("t",),
+        title="template",
+        description="silence from a template of the playbook",
+        scopes=(Scope.ALERTS, Scope.SILENCES),
+        writes=True,
+        footer=False,
+    ),
+    Action(
+        id="edit",
+        keys=("E",),
+        title="edit",
+        description="edit the silence: matchers, end, comment",
+        scopes=(Scope.ALERTS, Scope.SILENCES),
+        writes=True,
+        footer=False,
+    ),
+    Action(
+        id="extend",
+        keys=("plus",),
+        title="extend",
+        description="let the silence end later",
+        scopes=(Scope.ALERTS, Scope.SILENCES),
+        writes=True,
+        footer=False,
+    ),
+    Action(
+        id="recreate",
+        keys=("R",),
+        title="recreate",
+        description="create the expired silence again",
+        scopes=(Scope.SILENCES,),
+        writes=True,
+        footer=False,
+    ),
+    Action(
         id="expire",
         keys=("x",),
         title="expire",
-        description="end the silence or ack now",
+        description="end the silence or ack now, or the marked silences",
         scopes=(Scope.ALERTS, Scope.SILENCES),
         writes=True,
     ),
@@ -176,14 +212,29 @@ ACTIONS: tuple[Action, ...] = (
         id="mark",
         keys=("space",),
         title="mark",
-        description="mark the alert; ack and copy take all marked ones",
-        scopes=(Scope.ALERTS,),
+        description="mark the row; ack and copy take all marked alerts, expire all marked silences",
+        scopes=(Scope.ALERTS, Scope.SILENCES),
+    ),
+    Action(
+        id="mark_all",
+        keys=("A",),
+        title="mark all",
+        description="mark every silence that the filter shows, or none",
+        scopes=(Scope.SILENCES,),
+        footer=False,
+    ),
+    Action(
+        id="mine",
+        keys=("m",),
+        title="mine",
+        description="only your own silences, or all",
+        scopes=(Scope.SILENCES,),
     ),
     Action(
         id="filter",
         keys=("slash",),
         title="filter",
-        description='filter: severity="critical",job=~"api.*" or plain words',
+        description='filter: severity="critical",job=~"api.*" or words; silences: creator:, state: too',
         scopes=(Scope.ALERTS, Scope.SILENCES),
     ),
     Action(
@@ -312,9 +363,35 @@ def _why_not_expire(focus: Focus) -> str:
         if focus.row is None:
             return "no alert under the cursor"
         return "" if focus.row.silence is not None else "no silence on this alert"
+    if focus.marked:
+        return ""
     if focus.silence is None:
         return "no silence under the cursor"
     return "it has expired already" if focus.silence.status.state == "expired" else ""
+
+
+def _why_not_change(focus: Focus) -> str:
+    silence = focus.silence
+    if focus.scope is Scope.ALERTS:
+        if focus.row is None:
+            return "no alert under the cursor"
+        silence = focus.row.silence
+        return "" if silence is not None else "no silence on this alert"
+    if silence is None:
+        return "no silence under the cursor"
+    return "it has expired: R creates it again" if silence.status.state == "expired" else ""
+
+
+def _why_not_recreate(focus: Focus) -> str:
+    if focus.silence is None:
+        return "no silence under the cursor"
+    return "" if focus.silence.status.state == "expired" else "it has not expired: + lets it end later"
+
+
+def _why_not_mark(focus: Focus) -> str:
+    if focus.scope is not Scope.SILENCES:
+        return _why_not_row(focus)
+    return "" if focus.silence is not None else "no silence under the cursor"
 
 
 def _why_not_silence(focus: Focus) -> str:
@@ -364,7 +441,10 @@ _RULES = {
     "restore": _why_not_restore,
     "run": _why_not_run,
     "undo": _why_not_undo,
-    "mark": _why_not_row,
+    "mark": _why_not_mark,
+    "edit": _why_not_change,
+    "extend": _why_not_change,
+    "recreate": _why_not_recreate,
     "flags_of_alert": _why_not_row,
     "copy": _why_not_copy,
 }

@@ -10,6 +10,7 @@ from rich.text import Text
 from opsconsole.model.acks import AckMark, age
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.severity import AlertState, Severity
+from opsconsole.model.silence_list import ends_soon
 from opsconsole.model.silences import Silence, ack_user
 from opsconsole.render import times
 from opsconsole.render.detail import detail_header, labels_table
@@ -157,7 +158,7 @@ def alert_row(
         words = state_text(
             row, now, extender=extender, mark=mark, user=user, hold=hold, wide=cols.wide, width=cols.state
         )
-        out.add(words, theme[_state_style(row, mark)], cols.state)
+        out.add(words, theme[_state_style(row, now, mark)], cols.state)
     if cols.due and row.deadline is not None:
         rest = row.deadline - now
         words = times.respond(rest) if cols.due >= 10 and (cols.wide or rest <= 0) else times.countdown(rest)
@@ -189,7 +190,11 @@ def state_text(
     if row.state is AlertState.ACKED and silence is not None:
         return _ack_text(silence, now, extender=extender, mark=mark, user=user, wide=wide, width=width)
     if row.state is AlertState.SILENCED and silence is not None:
-        return trusted(f"silenced {times.left(silence.ends - now)}")
+        rest = times.left(silence.ends - now)
+        if not ends_soon(silence, now):
+            return trusted(f"silenced {rest}")
+        wordings = [f"silence ends {rest}", f"ends in {rest}"]
+        return trusted(next((w for w in wordings if not width or len(w) <= width), wordings[-1]))
     if row.state is AlertState.PENDING:
         waited = times.ago(now - row.alert.since)
         if hold is None:
@@ -231,8 +236,9 @@ def _ack_text(
     return trusted(f"{word} {fit(who, max(1, width - len(word) - 2 - len(rest)), more='.')} {rest}")
 
 
-def _state_style(row: AlertRow, mark: AckMark = AckMark.NONE) -> str:
-    if mark is not AckMark.NONE:
+def _state_style(row: AlertRow, now: float, mark: AckMark) -> str:
+    ending = row.state is AlertState.SILENCED and row.silence is not None and ends_soon(row.silence, now)
+    if ending or mark is not AckMark.NONE:
         return "warning"
     if row.state is AlertState.ACTIVE:
         return "nobody" if row.severity in _URGENT else "plain"
@@ -284,9 +290,9 @@ def firing_row(
     out.space(2)
     words = state_text(row, now, extender=extender, mark=mark, user=user, wide=True)
     if note:
-        out.add(words, theme[_state_style(row, mark)], min(len(words) + 2, max(8, out.left - len(note) - 3)))
+        out.add(words, theme[_state_style(row, now, mark)], min(len(words) + 2, max(8, out.left - len(note) - 3)))
         out.add(f"{glyphs.flag} ", theme["flag"])
         out.add(safe(note), theme["flag"])
     else:
-        out.add(words, theme[_state_style(row, mark)])
+        out.add(words, theme[_state_style(row, now, mark)])
     return out.done()

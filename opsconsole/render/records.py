@@ -10,6 +10,7 @@ from opsconsole.model.acks import AckMark
 from opsconsole.model.flags import Flag, FlagChange
 from opsconsole.model.journal import Entry, Phase, Result
 from opsconsole.model.rules import Target
+from opsconsole.model.silence_list import ends_soon
 from opsconsole.model.silences import Silence
 from opsconsole.model.verdicts import Level, Verdict
 from opsconsole.render import numbers, times
@@ -49,8 +50,9 @@ def silence_row(
     theme: Theme = DARK,
     glyphs: Glyphs = UNICODE,
 ) -> Text:
-    """A silence: state (`ack`, `stale`, `again?`, `active`, `pending`, `expired`), when it ends, how many alerts
-    it hides now (None: not known), who, its matchers and comment. State and time stay when the width is small."""
+    """A silence: state (`ack`, `stale`, `again?`, `active`, `pending`, `expired`), in which time it ends, marked
+    when that is soon, how many alerts it hides now (None: not known), who, its matchers and comment. State and
+    time stay when the width is small."""
     state = silence.status.state
     ended = state == "expired"
     style = theme["dim" if ended else "plain"]
@@ -62,8 +64,11 @@ def silence_row(
     elif state == "pending":
         until = f"starts {times.left(silence.starts_at.timestamp() - now)}"
     else:
-        until = f"{times.left(silence.ends - now)} left"
-    row.add(until, style, 11)
+        until = f"{times.left(silence.ends - now)}"
+    if ends_soon(silence, now):
+        row.add(f"{until} {glyphs.warning} soon", theme["warning"], 11)
+    else:
+        row.add(until, style, 11)
     if width >= 60:
         count = glyphs.none if affected is None else f"{affected}"
         row.add(count, style, 4, right=True)

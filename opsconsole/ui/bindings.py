@@ -11,6 +11,7 @@ from opsconsole.actions.registry import Action, Scope, actions_for
 _SHOWN = {
     "question_mark": "?",
     "slash": "/",
+    "plus": "+",
     "escape": "esc",
     "ctrl+p": "^p",
     "ctrl+r": "^r",

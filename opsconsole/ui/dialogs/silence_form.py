@@ -20,7 +20,7 @@ from opsconsole.model.silences import Silence
 from opsconsole.render.silence_commands import typable
 from opsconsole.render.times import exact, parse_until
 from opsconsole.state.snapshot import Snapshot
-from opsconsole.text import safe
+from opsconsole.text import SafeText, safe
 from opsconsole.ui.dialogs.base import Dialog, words
 from opsconsole.ui.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
 from opsconsole.ui.dialogs.silence_draft import Words, amtool_line, draft_of, matchers_of
@@ -210,7 +210,10 @@ class SilenceForm(Dialog[Silence]):
         except UsageError:
             self._say("#amtool", "")
             return
-        self._say("#amtool", f"as amtool: {amtool_line(draft, self._url())}")
+        self._say("#amtool", f"as amtool: {self._as_command(draft)}")
+
+    def _as_command(self, draft: Silence) -> SafeText:
+        return amtool_line(draft, self._url())
 
     def _ends(self, until: str) -> str:
         now = self._now

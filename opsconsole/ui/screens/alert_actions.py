@@ -26,6 +26,7 @@ from opsconsole.ui.dialogs.text_view import copy_text
 from opsconsole.ui.panels.detail import DetailPanel
 from opsconsole.ui.panels.detail_facts import alert_text
 from opsconsole.ui.panels.detail_runbook import suspect_of
+from opsconsole.ui.screens import silencing
 from opsconsole.ui.screens.base import ConsoleScreen
 from opsconsole.ui.screens.flags import FlagsScreen
 
@@ -164,6 +165,23 @@ class AlertActions(ConsoleScreen):
         )
         if draft is not None:
             await self._do("silence", self.services.runner.silence, draft)
+
+    def do_template(self) -> None:
+        """Pick a template; the alert under the cursor fills its gaps as far as it can."""
+        row, clusters = self.current(), self.snapshot.clusters
+        cluster = (row.alert.cluster if row is not None else "") or (clusters[0].name if clusters else "")
+        labels = dict(row.alert.labels) if row is not None else {}
+        self._begin(silencing.from_template, self, cluster, labels)
+
+    def do_edit(self) -> None:
+        row = self.current()
+        if row is not None and row.silence is not None:
+            self._begin(silencing.edit, self, row.silence)
+
+    def do_extend(self) -> None:
+        row = self.current()
+        if row is not None and row.silence is not None:
+            self._begin(silencing.extend, self, row.silence)
 
     def do_expire(self) -> None:
         row = self.current()

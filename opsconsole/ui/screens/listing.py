@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 
 from rich.text import Text
 from textual.events import Click
@@ -19,6 +19,21 @@ class ListScreen(ConsoleScreen):
     """
 
     held = False
+    _acting = False
+
+    def begin(self, action: Coroutine[None, None, None]) -> None:
+        """Start an action with its dialogs; a second key typed ahead of the first one's dialog starts none."""
+        if self._acting:
+            action.close()
+            return
+        self._acting = True
+        self.run_worker(self._whole(action), group="actions", exit_on_error=False)
+
+    async def _whole(self, action: Coroutine[None, None, None]) -> None:
+        try:
+            await action
+        finally:
+            self._acting = False
 
     @property
     def rows(self) -> LineList:

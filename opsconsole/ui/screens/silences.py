@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -10,25 +11,25 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from opsconsole.actions.registry import Focus, Scope
-from opsconsole.errors import UsageError
 from opsconsole.model.alertlist import AlertRow
-from opsconsole.model.matchers import format_matchers, match_all, parse_matchers
+from opsconsole.model.matchers import format_matchers
+from opsconsole.model.silence_list import asks_for_expired, compile_silences, is_mine, problem_of
 from opsconsole.model.silences import Silence
 from opsconsole.render.glyphs import SEVERITY_STYLES, severity_label
 from opsconsole.render.records import silence_row
 from opsconsole.render.row import Row
+from opsconsole.render.silence_commands import all_commands
 from opsconsole.render.status import empty_line, source_status
 from opsconsole.render.times import ago, exact, left
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import safe, trusted
 from opsconsole.ui.bindings import bindings_for
-from opsconsole.ui.dialogs.confirm import ConfirmDialog
-from opsconsole.ui.dialogs.silence_draft import amtool_line
-from opsconsole.ui.dialogs.silence_form import SilenceForm
 from opsconsole.ui.dialogs.text_view import copy_text
 from opsconsole.ui.lines import Lines
 from opsconsole.ui.panels.detail_facts import ack_words
 from opsconsole.ui.panels.strip import calm
+from opsconsole.ui.screens import silencing
+from opsconsole.ui.screens.base import ConsoleScreen
 from opsconsole.ui.screens.listing import ListScreen
 from opsconsole.ui.services import Services
 
@@ -39,6 +40,10 @@ class SilencesScreen(ListScreen):
     """Active and pending silences, the next to end first; expired ones on request."""
 
     scope = Scope.SILENCES
+    footer_ids = (
+        *("silence", "expire", "edit", "extend", "mark", "filter", "undo", "help", "template", "recreate", "mine"),
+        *("show_expired", "copy", "palette", "quit"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.SILENCES)]
 
     def __init__(self, services: Services) -> None:
@@ -46,19 +51,26 @@ class SilencesScreen(ListScreen):
         self._expired = False
         self._filter = ""
         self._problem = ""
+        self._mine = False
+        self._marks: set[str] = set()
         self._listed: dict[str, Silence] = {}
         self._hides: dict[str, list[AlertRow]] = {}
 
     def body(self) -> ComposeResult:
         yield Lines(id="silences_head")
-        yield Input(placeholder='createdBy, comment or alertname="HighLatency"', classes="filter", max_length=500)
+        yield Input(
+            placeholder='creator:alice state:pending alertname="HighLatency" or words',
+            classes="filter",
+            max_length=500,
+        )
         yield self.make_list()
         yield Lines(classes="detail")
 
     def show(self, snapshot: Snapshot) -> None:
         every = [s for c in snapshot.clusters for s in c.silences.data or ()]
-        self._hides = hidden_by(snapshot)
+        self._hides = silencing.hidden_by(self)
         self._listed = {f"{s.cluster}/{s.id}": s for s in self._chosen(every)}
+        self._marks &= {f"{s.cluster}/{s.id}" for s in every}
         hidden = sum(s.status.state == "expired" for s in every)
         self._head(len(self._listed), len(every), hidden)
         now, keys = snapshot.now, list(self._listed)
@@ -73,6 +85,7 @@ class SilencesScreen(ListScreen):
                 now=snapshot.now_at(silence.cluster),
                 affected=count if known.get(silence.cluster) else None,
                 mark=snapshot.mark_of(silence),
+                marked=keys[index] in self._marks,
                 selected=here,
                 theme=self.services.theme,
                 glyphs=self.services.glyphs,
@@ -87,6 +100,7 @@ class SilencesScreen(ListScreen):
             read_only=self.snapshot.context.read_only,
             undoable=self.services.runner.last_undoable(),
             silence=self._under_cursor(),
+            marked=len(self.marked()),
             copyable=self._under_cursor() is not None,
         )
 
@@ -107,7 +121,12 @@ class SilencesScreen(ListScreen):
         self.set_focus(field)
 
     def do_back(self) -> None:
+        """Out of the marks, then of the filter."""
         field = self.query_one(Input)
+        if self._marks and self.focused is not field:
+            self._marks.clear()
+            self.show(self.snapshot)
+            return
         self._filter = self._problem = field.value = ""
         field.remove_class("-open")
         self.set_focus(None)
@@ -120,18 +139,75 @@ class SilencesScreen(ListScreen):
     def do_open(self) -> None:
         silence = self._under_cursor()
         if silence is not None:
-            copy_text(self.console_app, self.services, "Silence", amtool_line(silence))
+            cluster = next((c for c in self.snapshot.clusters if c.name == silence.cluster), None)
+            url = cluster.members[0].url if cluster is not None and cluster.members else ""
+            copy_text(self.console_app, self.services, "Silence", all_commands(silence, url))
 
     def do_copy(self) -> None:
         self.do_open()
 
     def do_silence(self) -> None:
-        self.run_worker(self._new(), group="actions", exit_on_error=False)
+        if self._cluster():
+            self.begin(silencing.create(self, self._cluster()))
+
+    def do_template(self) -> None:
+        if self._cluster():
+            self.begin(silencing.from_template(self, self._cluster(), {}))
+
+    def do_edit(self) -> None:
+        self._on_one(silencing.edit)
+
+    def do_extend(self) -> None:
+        self._on_one(silencing.extend)
+
+    def do_recreate(self) -> None:
+        self._on_one(silencing.recreate)
 
     def do_expire(self) -> None:
+        marked = self.marked()
+        one = self._under_cursor()
+        chosen = marked or ((one,) if one is not None else ())
+        if chosen:
+            self.begin(self._expire(chosen))
+
+    async def _expire(self, silences: Sequence[Silence]) -> None:
+        if await silencing.expire(self, silences):
+            self._marks.clear()
+            self.show(self.snapshot)
+
+    def do_mark(self) -> None:
+        key = self.rows.cursor_key
+        if key:
+            self._marks ^= {key}
+            self.show(self.snapshot)
+            self.rows.move_by(1)
+
+    def do_mark_all(self) -> None:
+        """Every silence that is listed and has not ended; none when they all are marked."""
+        live = {key for key, s in self._listed.items() if s.status.state != "expired"}
+        self._marks = set() if live <= self._marks else self._marks | live
+        self.show(self.snapshot)
+
+    def do_mine(self) -> None:
+        self._mine = not self._mine
+        self.show(self.snapshot)
+
+    def marked(self) -> tuple[Silence, ...]:
+        """The marked silences that the list shows and that have not ended."""
+        return tuple(s for key, s in self._listed.items() if key in self._marks and s.status.state != "expired")
+
+    def _cluster(self) -> str:
+        """Where a new one is made: where the one under the cursor is, else in the first cluster."""
+        under, clusters = self._under_cursor(), self.snapshot.clusters
+        if not clusters:
+            self.console_app.tell("no Alertmanager in this context", severity="warning")
+            return ""
+        return under.cluster if under is not None else clusters[0].name
+
+    def _on_one(self, action: Callable[[ConsoleScreen, Silence], Coroutine[None, None, None]]) -> None:
         silence = self._under_cursor()
         if silence is not None:
-            self.run_worker(self._expire(silence), group="actions", exit_on_error=False)
+            self.begin(action(self, silence))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._filter, self._problem = event.value, problem_of(event.value)
@@ -145,39 +221,15 @@ class SilencesScreen(ListScreen):
             self.query_one(Input).remove_class("-open")
         self.set_focus(None)
 
-    async def _new(self) -> None:
-        clusters = self.snapshot.clusters
-        if not clusters:
-            self.console_app.tell("no Alertmanager in this context", severity="warning")
-            return
-        under = self._under_cursor()
-        cluster = under.cluster if under is not None else clusters[0].name
-        draft = await self.app.push_screen_wait(SilenceForm(self.services, cluster))
-        if draft is not None:
-            self.console_app.report(await self.services.runner.silence(draft))
-
-    async def _expire(self, silence: Silence) -> None:
-        count = len(self._hides.get(silence.id, ()))
-        cluster = next((c for c in self.snapshot.clusters if c.name == silence.cluster), None)
-        known = cluster is not None and cluster.alerts.known(self.snapshot.now)
-        noun = "alert comes" if count == 1 else "alerts come"
-        back = f"{count} {noun} back and may notify" if known else "It is not known which alerts come back"
-        lines = [
-            safe(format_matchers(silence.matchers), 600),
-            f"by {silence.owner}: {safe(silence.reason, 400)}",
-            f"{back}. It would end in {left(silence.ends - self.snapshot.now_at(silence.cluster))}.",
-        ]
-        title = f"Expire this silence{self.snapshot.place(silence.cluster)}"
-        dialog = ConfirmDialog(self.services, title, lines, verb="expire it")
-        if await self.app.push_screen_wait(dialog):
-            self.console_app.report(await self.services.runner.expire(silence))
-
     def _under_cursor(self) -> Silence | None:
         return self._listed.get(self.rows.cursor_key) if self.is_mounted else None
 
     def _chosen(self, silences: list[Silence]) -> list[Silence]:
-        kept = [s for s in silences if self._expired or s.status.state != "expired"]
-        kept = [s for s in kept if wanted(s, self._filter)]
+        expired = self._expired or asks_for_expired(self._filter)
+        wanted = compile_silences("" if self._problem else self._filter)
+        user = self.snapshot.context.user
+        kept = [s for s in silences if (expired or s.status.state != "expired") and wanted(s)]
+        kept = [s for s in kept if not self._mine or is_mine(s, user)]
         kept.sort(key=lambda s: (_STATES.get(s.status.state, 3), _order(s), s.id))
         return kept
 
@@ -185,13 +237,17 @@ class SilencesScreen(ListScreen):
         pieces = [(f"{shown} of {every}" if shown != every else f"{every} silences", "dim")]
         if self._filter:
             pieces = [("filter: ", "dim"), (safe(self._filter, 60), "plain"), ("   ", "plain"), *pieces]
+        if self._mine:
+            pieces.append(("   only yours (m)", "strong"))
+        if self._marks:
+            pieces.append((f"   {len(self.marked())} marked", "marked"))
         if self._problem:
             pieces.append((f"   {self._problem}", "unknown"))
         if expired and not self._expired:
             pieces.append((f"   {expired} expired hidden (e)", "dim"))
         elif self._expired:
             pieces.append(("   expired shown (e)", "dim"))
-        titles = [(f"{'state':8}{'ends':11}{'hides':>4} {'who':15}matchers and comment", "header")]
+        titles = [(f"{'state':8}{'ends in':11}{'hides':>4} {'who':15}matchers and comment", "header")]
         self.query_one("#silences_head", Lines).show([self.said(pieces), self.said(titles)])
 
     def _empty(self, snapshot: Snapshot, some: bool) -> list[Text]:
@@ -200,7 +256,9 @@ class SilencesScreen(ListScreen):
             source_status(safe(f"Alertmanager {c.name}", 40), c.silences, snapshot.now) for c in snapshot.clusters
         ]
         if some and all(s.known for s in sources):
-            words = "No silence matches the filter." if self._filter else "No silence is active or pending."
+            words = "No silence is active or pending."
+            if self._filter or self._mine:
+                words = "No silence matches the filter." if self._filter else "None of the silences is yours (m)."
             return [self.said([(words, "dim")])]
         what = trusted("silences")
         return [empty_line(calm(sources), width=width, what=what, theme=theme, glyphs=glyphs)]
@@ -249,39 +307,6 @@ class SilencesScreen(ListScreen):
         line.add(safe(" ".join(f"{k}={v}" for k, v in sorted(labels.items())), 200), theme["dim"])
         line.add(f"  {ago(now - row.alert.since)}")
         return line.done()
-
-
-def hidden_by(snapshot: Snapshot) -> dict[str, list[AlertRow]]:
-    """The alerts that each silence hides, as Alertmanager says, by silence id."""
-    found: dict[str, list[AlertRow]] = {}
-    for row in snapshot.rows:
-        for silence_id in row.alert.status.silenced_by:
-            found.setdefault(silence_id, []).append(row)
-    return found
-
-
-def wanted(silence: Silence, text: str) -> bool:
-    """Whether a silence passes the filter: each word must occur in its creator, comment or matchers; a
-    filter in matcher syntax must be satisfied by its equality matchers."""
-    text = text.strip()
-    if not text:
-        return True
-    if "=" in text or "!~" in text:
-        labels = {m.name: m.value for m in silence.matchers if m.is_equal}
-        return match_all(parse_matchers(text), labels)
-    words = f"{silence.created_by} {silence.comment} {format_matchers(silence.matchers)}".lower()
-    return all(word in words for word in text.lower().split())
-
-
-def problem_of(text: str) -> str:
-    """Why a filter does not parse; "" when it does."""
-    if "=" not in text and "!~" not in text:
-        return ""
-    try:
-        parse_matchers(text)
-    except UsageError as error:
-        return safe(error.message, 100)
-    return ""
 
 
 def _order(silence: Silence) -> float:
