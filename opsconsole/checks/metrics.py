@@ -75,16 +75,20 @@ def _missing(playbook: Playbook, facts: MetricFacts) -> set[Metric]:
 
 
 def _downed(snapshot: Snapshot, playbook: Playbook, missing: Iterable[Metric]) -> str:
-    """The verdict on a job that is not up when all that is missing is its: that is why."""
+    """The verdict on a job that is not up, or gives no samples, when all that is missing is of such jobs: that is
+    why."""
+    jobs = {next((m.value for m in metric.job if m.op == "="), "") for metric in missing}
+    named = [job.name for job in playbook.jobs if job.name in jobs]
+    if not jobs or len(named) < len(jobs):
+        return ""
     targets = snapshot.targets.data or () if snapshot.targets is not None else ()
-    found: set[str] = set()
-    for metric in missing:
-        job = next((m.value for m in metric.job if m.op == "="), "")
-        if not job or any(t.job == job and t.health == "up" for t in targets):
-            return ""
-        found.add(job)
-    named = [job.name for job in playbook.jobs if job.name in found]
-    return f"targets.up.{safe(named[0], 60)}" if named and len(named) == len(found) else ""
+    up = {target.job for target in targets if target.health == "up"}
+    scrapes = snapshot.scrapes.data if snapshot.scrapes is not None else None
+    silent = {job for job, found in scrapes.samples.items() if found.value == 0} if scrapes is not None else set()
+    if any(job in up - silent for job in named):
+        return ""
+    name = safe(named[0], 60)
+    return f"targets.samples.{name}" if named[0] in up else f"targets.up.{name}"
 
 
 def check_fresh(snapshot: Snapshot) -> Iterator[Verdict]:
@@ -197,12 +201,13 @@ def _panel(snapshot: Snapshot, playbook: Playbook, panel: Panel) -> Verdict:
 
 
 def _emptied(snapshot: Snapshot, playbook: Playbook, panel: Panel) -> str:
-    """The verdict on missing or unlabelled metrics when the panel uses one of them: that is why."""
+    """The verdict on the job, or on missing or unlabelled metrics, when that is why the panel has no data."""
     facts = snapshot.metrics.data if snapshot.metrics is not None else None
-    if facts is None:
-        return ""
     system = safe(playbook.system, 40)
     used = metrics_of(query.expr for query in panel.queries)
+    dead = _downed(snapshot, playbook, used)
+    if dead or facts is None:
+        return dead
     if used & _missing(playbook, facts):
         return f"metrics.exists.{system}"
     return f"metrics.labels.{system}" if any(metric in used for metric, _ in facts.lacking) else ""

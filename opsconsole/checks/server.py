@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from opsconsole.checks.base import Check
 from opsconsole.checks.doubt import follows
 from opsconsole.model.durations import duration_text, seconds_of
@@ -31,9 +33,17 @@ def _check(
         if not reading.known(snapshot.now) or reading.data is None:
             yield follows(id, said, reading, snapshot, "" if id == _CONFIG else _CONFIG, "its own state")
         else:
-            yield judge(id, said, reading.data)
+            verdict = judge(id, said, reading.data)
+            failing = name == "rules" and verdict.level is Level.WARNING and _fails_now(snapshot)
+            yield msgspec.structs.replace(verdict, because="rules.health") if failing else verdict
 
     return run
+
+
+def _fails_now(snapshot: Snapshot) -> bool:
+    """Whether the last evaluation of some alerting rule failed."""
+    groups = snapshot.rules.data or () if snapshot.rules is not None else ()
+    return any(rule.health not in ("ok", "unknown") for group in groups for rule in group.rules)
 
 
 def _config(id: str, title: SafeText, facts: ServerFacts) -> Verdict:

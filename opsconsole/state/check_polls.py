@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import cast
 
 import msgspec
 
@@ -64,7 +65,13 @@ class CheckPolls:
         at = self._clock.now()
         names = "|".join(COUNTERS)
         earlier = self._client.query(f'sum by (__name__,job,instance) ({{__name__=~"{names}"}} offset 1h)')
-        info, own, before = await asyncio.gather(self._runtime(), self._client.own_metrics(OWN), earlier)
+        asked = await asyncio.gather(
+            self._runtime(), self._client.own_metrics(OWN), earlier, return_exceptions=True
+        )
+        for answer in asked:  # all have ended: none is left behind when another has failed
+            if isinstance(answer, BaseException):
+                raise answer
+        info, own, before = cast("tuple[Mapping[SafeText, SafeText], dict[str, float], QueryResult]", asked)
         facts = ServerFacts(
             at=at,
             started=read_time(info.get(trusted("startTime"), "")),
