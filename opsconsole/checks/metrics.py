@@ -175,7 +175,7 @@ def check_panels(snapshot: Snapshot) -> Iterator[Verdict]:
 
 def _panel(snapshot: Snapshot, playbook: Playbook, panel: Panel) -> Verdict:
     key = f"{playbook.system}/{panel.id}"
-    id, title = panel_id(key), trusted(f"{panel.title} has data")
+    id, title = panel_id(key), trusted(f"Panel {panel.title} has data")
     judged, counted = snapshot.panels.get(key), snapshot.contents
     reading: Reading[Any] = (judged if panel.thresholds else counted) or Reading()
     if not reading.known(snapshot.now) or reading.data is None:

@@ -95,7 +95,8 @@ def _unknown(
 ) -> list[StatusRow]:
     """What is not known and why: the part that comes first."""
     dark = [s for s in known if not s.reading.known(drawing.now)]
-    asked = [v for v in verdicts if v.level is Level.UNKNOWN]
+    asked = [v for v in verdicts if v.level is Level.UNKNOWN and not v.because]
+    follow = sum(v.level is Level.UNKNOWN for v in verdicts) - len(asked)
     if not known:
         line = _line([("No source is configured.", "unknown")], drawing)
         return [StatusRow(key="unknown.none", line=line)]
@@ -107,6 +108,13 @@ def _unknown(
         words = f"{source.name}: {source.reading.why(drawing.now)}"
         rows.append(_said(f"unknown.source.{source.name}", words, drawing))
     rows += [_said(f"unknown.check.{v.id}", f"{v.title}: {v.reason}", drawing) for v in asked]
+    if follow:
+        many = (
+            f"{follow} more checks that follow from this"
+            if follow > 1
+            else "one more check that follows from this"
+        )
+        rows.append(_said("unknown.follow", many, drawing))
     return rows
 
 
@@ -213,10 +221,11 @@ def _wrong(snapshot: Snapshot, drawing: Drawing) -> list[StatusRow]:
 
 def _checks(verdicts: Sequence[Verdict], drawing: Drawing) -> list[StatusRow]:
     rows = []
-    for verdict in sorted(verdicts, key=lambda v: (-badness(v.level), v.id)):
+    for verdict in sorted(verdicts, key=lambda v: (-badness(v.level), bool(v.because), v.id)):
         line = verdict_row(verdict, width=drawing.width, theme=drawing.theme, glyphs=drawing.glyphs)
         parts = [f"{LEVEL_WORDS[verdict.level]}  {verdict.title}: {verdict.reason}", *verdict.evidence]
         parts += [f"hint: {verdict.hint}"] if verdict.hint else []
+        parts += [f"it follows from {verdict.because}"] if verdict.because else []
         rows.append(StatusRow(key=f"check.{verdict.id}", line=line, text=safe_block("\n".join(parts), 16_000)))
     return rows
 
