@@ -14,10 +14,10 @@ _RECORD = """
 import json, sys
 from opsconsole.clients.transport import Transport
 real = Transport._exchange
-async def noted(self, request, where, limit):
+async def noted(self, request, where, *rest):
     line = [request.method, str(request.url), request.content.decode(), request.headers.get("content-type", "")]
     print("ASKED " + json.dumps(line), file=sys.stderr)
-    return await real(self, request, where, limit)
+    return await real(self, request, where, *rest)
 Transport._exchange = noted
 from opsconsole.cli.main import main
 sys.exit(main(sys.argv[1:]))
