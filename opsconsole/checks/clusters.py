@@ -15,7 +15,13 @@ from opsconsole.state.snapshot import ClusterReading, MemberReading, Snapshot
 from opsconsole.text import SafeText, safe, trusted
 
 _READY, _VERSION = "sources.alertmanager.ready", "sources.alertmanager.version"
-_CLOCK = "sources.alertmanager.clock"
+_CLOCK, _TLS = "sources.alertmanager.clock", "sources.alertmanager.tls"
+_LATENCY = "sources.alertmanager.latency"
+
+SLOW = 2.0
+"""Seconds that a small answer may take."""
+
+_DAY = 86_400.0
 
 
 def ready_id(cluster: str) -> str:
@@ -100,6 +106,56 @@ def check_clocks(snapshot: Snapshot) -> Iterator[Verdict]:
         )
 
 
+def check_tls(snapshot: Snapshot) -> Iterator[Verdict]:
+    """How long the members' certificates are still good; nothing over plain http."""
+    for cluster in snapshot.clusters:
+        left = {
+            member.url: member.status.data.expires - snapshot.now
+            for member in cluster.members
+            if member.status.data is not None and member.status.data.expires is not None
+        }
+        left |= {member.url: -1.0 for member in cluster.members if _expired(member)}
+        if not left:
+            continue
+        name, (url, least) = safe(cluster.name, 40), min(left.items(), key=lambda item: item[1])
+        level = Level.CRITICAL if least < 3 * _DAY else Level.WARNING if least < 14 * _DAY else Level.OK
+        words = f"ends in {least / _DAY:.0f} days" if least >= 0 else "has expired"
+        yield Verdict(
+            id=f"{_TLS}.{name}",
+            title=trusted(f"The certificates of {name} are good"),
+            level=level,
+            reason=trusted(f"the certificate of {url} {words}"),
+            hint=trusted("" if level is Level.OK else "renew the certificate of the server"),
+        )
+
+
+def check_latency(snapshot: Snapshot) -> Iterator[Verdict]:
+    """How long the members take for a small answer."""
+    for cluster in snapshot.clusters:
+        known = [m for m in cluster.members if m.status.known(snapshot.now) and m.status.data is not None]
+        if not known:
+            continue  # not being there is told once
+        name = safe(cluster.name, 40)
+        slow = [
+            trusted(f"{m.url} took {m.status.data.took:.1f}s for its status")
+            for m in known
+            if m.status.data is not None and m.status.data.took > SLOW
+        ]
+        yield Verdict(
+            id=f"{_LATENCY}.{name}",
+            title=trusted(f"Alertmanager {name} answers quickly"),
+            level=Level.WARNING if slow else Level.OK,
+            # Of a quick answer only the bound: a quiet screen stays as it is.
+            reason=slow[0] if slow else trusted(f"within {SLOW:g}s"),
+            evidence=tuple(slow),
+            hint=trusted("it is overloaded, or the network is slow" if slow else ""),
+        )
+
+
+def _expired(member: MemberReading) -> bool:
+    return member.status.failure is not None and member.status.failure.kind == "expired certificate"
+
+
 def _version(member: MemberReading) -> SafeText:
     return (member.status.data.version if member.status.data is not None else trusted("")) or trusted("unknown")
 
@@ -108,9 +164,10 @@ def _ready(cluster: ClusterReading, now: float) -> Verdict:
     name = safe(cluster.name, 40)
     id, title = ready_id(cluster.name), trusted(f"Alertmanager {name} answers")
     unsure = doubt(cluster, now)
-    if unsure is not None:
-        return unknown(id, title, unsure, now)
     down = [m for m in cluster.members if not m.status.known(now)]
+    because = f"{_TLS}.{name}" if down and all(_expired(m) for m in down) else ""
+    if unsure is not None:
+        return msgspec.structs.replace(unknown(id, title, unsure, now), because=because)
     if down:
         return Verdict(
             id=id,
@@ -119,6 +176,7 @@ def _ready(cluster: ClusterReading, now: float) -> Verdict:
             reason=trusted(f"{len(down)} of {len(cluster.members)} members unknown: {down[0].url}"),
             evidence=tuple(trusted(f"{m.url}: {m.status.why(now)}") for m in down),
             hint=trusted("alerts and silences are read from the members that answer"),
+            because=because,
         )
     members = trusted(f"{len(cluster.members)} of {len(cluster.members)} members") if cluster.members else ""
     return Verdict(id=id, title=title, level=Level.OK, reason=trusted(f"answers {members}".rstrip()))
@@ -151,5 +209,22 @@ CHECKS = (
         explains="The clocks of the members are at most 5 s from this machine's (else WARNING).",
         needs=frozenset({"members"}),
         run=check_clocks,
+    ),
+    Check(
+        id=_TLS,
+        group="sources",
+        title=trusted("Alertmanager's certificates are good"),
+        explains="The certificate of every member is good for 14 days (else WARNING) and 3 days (else "
+        "CRITICAL). Only over https.",
+        needs=frozenset({"members"}),
+        run=check_tls,
+    ),
+    Check(
+        id=_LATENCY,
+        group="sources",
+        title=trusted("Alertmanager answers quickly"),
+        explains="Every member gives its status within 2 s (else WARNING).",
+        needs=frozenset({"members"}),
+        run=check_latency,
     ),
 )

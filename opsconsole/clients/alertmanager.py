@@ -275,11 +275,12 @@ class AlertmanagerCluster:
     async def _status(self, member: Transport) -> MemberReply:
         path = "/api/v2/status"
         try:
-            body = (await member.request("GET", path, small=True)).body
-            found = decode(STATUS, body, f"{member.url}{path}")
+            reply = await member.request("GET", path, small=True)
+            found = decode(STATUS, reply.body, f"{member.url}{path}")
         except SourceError as error:
             return MemberReply(member.url, error=error, skew=member.skew)
-        return MemberReply(member.url, status=member_status(member.url, found), skew=member.skew)
+        status = msgspec.structs.replace(member_status(member.url, found), took=reply.took, expires=member.expires)
+        return MemberReply(member.url, status=status, skew=member.skew)
 
     async def _everyone(
         self, ask: Callable[[Transport], Awaitable[T]]

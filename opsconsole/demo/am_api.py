@@ -12,6 +12,7 @@ import msgspec
 
 from opsconsole.demo.alarms import Occurrence
 from opsconsole.demo.httpd import Request, Response, json_response, text_response
+from opsconsole.demo.posted import PostedAlerts
 from opsconsole.demo.prom_api import generator_url
 from opsconsole.demo.rulebook import Routing
 from opsconsole.demo.scenario import Scenario
@@ -49,10 +50,12 @@ class AlertmanagerApi:
         self._scenario = scenario
         self._routing = routing
         self._silences = silences
+        self._posted = PostedAlerts()
         self._routes: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", "/-/ready"): lambda r: text_response("OK"),
             ("GET", "/-/healthy"): lambda r: text_response("OK"),
             ("GET", "/api/v2/alerts"): self._alerts,
+            ("POST", "/api/v2/alerts"): self._post_alerts,
             ("GET", "/api/v2/alerts/groups"): self._groups,
             ("GET", "/api/v2/silences"): self._list_silences,
             ("POST", "/api/v2/silences"): self._post_silence,
@@ -82,6 +85,7 @@ class AlertmanagerApi:
 
     def _firing(self) -> list[Occurrence]:
         firing = [o for o in self._scenario.alarms.active() if o.fired is not None]
+        firing += self._posted.firing(self._scenario.clock.now())
         return sorted(firing, key=lambda o: o.fingerprint)
 
     def _inhibitors(self, one: Occurrence, firing: Sequence[Occurrence]) -> list[str]:
@@ -143,6 +147,13 @@ class AlertmanagerApi:
 
     def _alerts(self, request: Request) -> Response:
         return json_response([alert for _, alert in self._selected(request)])
+
+    def _post_alerts(self, request: Request) -> Response:
+        try:
+            self._posted.take(request.body, self._scenario.clock.now(), _ALERT_LIFE)
+        except (ValueError, RecursionError) as error:
+            return _coded(400, 400, f'parsing alerts body from "" failed, because {error}')
+        return Response()
 
     def _groups(self, request: Request) -> Response:
         groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[dict[str, object]]] = {}

@@ -83,7 +83,10 @@ class BuildInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One Alertmanager member: `cluster_status` is ready, settling or disabled; `peers` their number."""
+    """One Alertmanager member: `cluster_status` is ready, settling or disabled; `peers` their number.
+
+    `took` are the seconds of its answer, `expires` is when its certificate ends, seconds since the epoch (None
+    without TLS)."""
 
     url: str
     version: SafeText = trusted("")
@@ -91,3 +94,5 @@ class MemberStatus(msgspec.Struct, frozen=True, kw_only=True):
     peers: int = 0
     uptime_since: datetime = EPOCH
     config: SafeText = trusted("")
+    took: float = 0.0
+    expires: float | None = None
