@@ -108,7 +108,8 @@ class KillableCluster:
         """Post alerts to every living member, and to the others once they are back."""
         self.alerts.extend(alerts)
         for member in self.living():
-            await asyncio.to_thread(member.post_alerts, list(alerts))
+            with suppress(OSError):  # it may be killed meanwhile
+                await asyncio.to_thread(member.post_alerts, list(alerts))
 
     def living(self) -> list[Alertmanager]:
         return [member for member, alive in zip(self.real.members, self.alive, strict=True) if alive]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -218,7 +219,8 @@ class Story:
         times = {"startsAt": now - 60, "endsAt": now - 1}
         ended = gone | {name: datetime.fromtimestamp(at, UTC).isoformat() for name, at in times.items()}
         for member in self.cluster.living():
-            await asyncio.to_thread(member.post_alerts, [ended])
+            with suppress(OSError):  # it is being killed by what the other user does
+                await asyncio.to_thread(member.post_alerts, [ended])
         self._say(f"{gone['labels']} is resolved")
         return []
 
