@@ -241,7 +241,8 @@ async def test_the_nearest_matchers_are_filled_in_by_a_key():
         await until_true(pilot, lambda: "nearest, ctrl+n" in screen_text(app))
         text = screen_text(app)
         assert "hides now: 0 alerts" in text
-        assert 'nearest, ctrl+n takes it: {alertname="HighErrorRate"}' in text
+        assert "nearest, ctrl+n takes it, would hide: 1 alert " in text
+        assert 'alertname="HighErrorRate" for alertname="HihgErrorRate"' in text
         assert 'without team="x": no alert has the label team' in text
         await pilot.press("ctrl+n")
         area = app.screen.query_one(TextArea)

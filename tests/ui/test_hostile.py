@@ -338,7 +338,7 @@ async def tour(visit: Visit, text: str, *, wide: bool) -> None:
     await visit.press("3")
     await visit.look("silences", expects="SilencesScreen")
     await visit.dialog("silence text", "enter", "TextView")
-    await visit.dialog("expire", "x", "ConfirmDialog")
+    await visit.dialog("expire", "x", "ExpireDialog")
     await visit.press("4")
     await visit.look("flags", expects="FlagsScreen")
     await visit.dialog("rollback", "r", type_of_confirm(visit))

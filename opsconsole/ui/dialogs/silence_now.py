@@ -10,12 +10,10 @@ from textual.widgets import Static
 
 from opsconsole.errors import OpsError
 from opsconsole.model.alerts import Alert
-from opsconsole.model.matchers import Matchers, format_matchers
+from opsconsole.model.matchers import Matchers
 from opsconsole.model.nearest import Nearest, nearest
 from opsconsole.model.radius import Change, Radius, not_known
 from opsconsole.render.glyphs import SEVERITY_STYLES
-from opsconsole.render.silence_commands import typable
-from opsconsole.text import safe
 from opsconsole.ui.dialogs.ack import alert_lines
 from opsconsole.ui.dialogs.base import paragraphs
 from opsconsole.ui.services import Services
@@ -90,27 +88,26 @@ def radius_lines(services: Services, radius: Radius, limit: int = MOST_LINES) ->
         lines.append(text)
         if not count:
             return lines
-    head = _counted(services, "hides now" if radius.known else "known", radius)
+    head = counted_line(services, "hides now" if radius.known else "known", radius)
     worst_first = sorted(radius.alerts, key=lambda alert: (alert.severity, alert.since))
     return [*lines, head, *alert_lines(services, worst_first, limit=limit)]
 
 
 def offer_lines(services: Services, offers: Sequence[Nearest]) -> list[Text]:
-    """The nearest matchers with what was changed and what they would hide, and the next ones in a line each."""
+    """What the nearest matchers would hide and what they change, and the next ones in a line each."""
     lines: list[Text] = []
     dim = services.theme["dim"]
     for index, offer in enumerate(offers):
-        matchers = safe(format_matchers([typable(matcher) for matcher in offer.matchers]), 400)
         if index:
-            lines.append(Text(f"or {matchers}: {len(offer.alerts):,}", style=dim))
+            count = len(offer.alerts)
+            lines.append(Text(f"or {', '.join(offer.changes)}: would hide {count:,}", style=dim))
             continue
-        lines.append(Text(f"nearest, ctrl+n takes it: {matchers}", style=services.theme["strong"]))
-        lines.append(_counted(services, "  would hide", Radius(offer.alerts)))
-        lines += [Text(f"  {change}", style=dim) for change in offer.changes]
+        lines.append(counted_line(services, "nearest, ctrl+n takes it, would hide", Radius(offer.alerts)))
+        lines += [Text(f"  {change}", style=services.theme["strong"]) for change in offer.changes]
     return lines
 
 
-def _counted(services: Services, label: str, radius: Radius) -> Text:
+def counted_line(services: Services, label: str, radius: Radius) -> Text:
     """`hides now: 3 alerts`, and how many of which severity."""
     theme, count = services.theme, len(radius.alerts)
     line = Text(f"{label}: {count:,} alert{'' if count == 1 else 's'}", style=theme["strong"])

@@ -20,7 +20,7 @@ from opsconsole.text import safe, trusted
 from opsconsole.ui.acking import ackable, own_ack, renewable, same_name
 from opsconsole.ui.dialogs.ack import AckDialog
 from opsconsole.ui.dialogs.command import CommandDialog, CommandPicker, copy_command, failed
-from opsconsole.ui.dialogs.confirm import ConfirmDialog
+from opsconsole.ui.dialogs.expire import ExpireDialog
 from opsconsole.ui.dialogs.silence_form import SilenceForm
 from opsconsole.ui.dialogs.text_view import copy_text
 from opsconsole.ui.panels.detail import DetailPanel
@@ -191,7 +191,7 @@ class AlertActions(ConsoleScreen):
     async def _expire(self, silence: Silence) -> None:
         lines = silence_lines(self, silence)
         title = f"Expire the {'ack' if silence.is_ack else 'silence'}{self.snapshot.place(silence.cluster)}"
-        if await self.app.push_screen_wait(ConfirmDialog(self.services, title, lines, verb="expire it now")):
+        if await self.app.push_screen_wait(ExpireDialog(self.services, title, lines, [silence])):
             await self._do("expire", self.services.runner.expire, silence)
 
     async def _do(self, action: str, act: Callable[[Silence], Awaitable[Outcome]], subject: Silence) -> None:
@@ -280,5 +280,4 @@ def silence_lines(screen: ConsoleScreen, silence: Silence) -> list[str | Text]:
         Text(safe(", ".join(str(m) for m in silence.matchers), 2000), style=theme["strong"]),
         f"by {silence.owner}: {safe(silence.reason, 2000)}",
         f"ends {exact(silence.ends, services.zone, now)}, {left(silence.ends - now)} left",
-        Text("What it hides can alert again at once.", style=theme["dim"]),
     ]

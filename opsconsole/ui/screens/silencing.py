@@ -10,20 +10,20 @@ from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.journal import Outcome, Result
 from opsconsole.model.matchers import Matchers, format_matchers
 from opsconsole.model.radius import Limits
-from opsconsole.model.severity import Severity
 from opsconsole.model.silence_changes import changes_between
 from opsconsole.model.silence_templates import proposals
 from opsconsole.model.silences import Silence
 from opsconsole.render.times import format_duration, left
 from opsconsole.text import safe
 from opsconsole.ui.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
+from opsconsole.ui.dialogs.expire import ExpireDialog
 from opsconsole.ui.dialogs.silence_edit import EditForm, ExtendDialog
 from opsconsole.ui.dialogs.silence_form import SilenceForm
 from opsconsole.ui.dialogs.silence_template import FillDialog, TemplatePicker
 from opsconsole.ui.screens.base import ConsoleScreen
 
 _LISTED = 12
-"""Silences and alerts that a question about several lists."""
+"""Silences that a question about several lists."""
 
 
 async def create(
@@ -110,7 +110,7 @@ async def expire(screen: ConsoleScreen, silences: Sequence[Silence]) -> bool:
     place = screen.snapshot.place(silences[0].cluster) if one else ""
     title = f"Expire this silence{place}" if one else f"Expire {len(silences)} silences"
     verb = "expire it" if one else f"expire all {len(silences)}"
-    dialog = ConfirmDialog(screen.services, title, expiry_lines(screen, silences), verb=verb)
+    dialog = ExpireDialog(screen.services, title, expiry_lines(screen, silences), silences, verb=verb)
     if not await screen.app.push_screen_wait(dialog):
         return False
     app, runner = screen.console_app, screen.services.runner
@@ -128,7 +128,7 @@ async def expire(screen: ConsoleScreen, silences: Sequence[Silence]) -> bool:
 
 
 def expiry_lines(screen: ConsoleScreen, silences: Sequence[Silence]) -> list[str]:
-    """The silences, and the alerts that nothing else hides."""
+    """The silences that are to end."""
     snapshot, several = screen.snapshot, len(silences) > 1
     lines: list[str] = []
     for silence in silences[:_LISTED]:
@@ -138,33 +138,7 @@ def expiry_lines(screen: ConsoleScreen, silences: Sequence[Silence]) -> list[str
         lines.append(f"  by {silence.owner}: {safe(silence.reason, 400)}; it would end in {rest}{place}")
     if len(silences) > _LISTED:
         lines.append(f"  and {len(silences) - _LISTED} more")
-    return [*lines, "", *_coming_back(screen, silences)]
-
-
-def _coming_back(screen: ConsoleScreen, silences: Sequence[Silence]) -> list[str]:
-    snapshot = screen.snapshot
-    known = {c.name for c in snapshot.clusters if c.alerts.known(snapshot.now)}
-    if not all(silence.cluster in known for silence in silences):
-        return ["It is not known which alerts come back."]
-    ending = {(silence.cluster, silence.id) for silence in silences}
-    rows = [row for row in snapshot.rows if _returns(row, ending)]
-    lines = [f"{len(rows)} alert{' comes' if len(rows) == 1 else 's come'} back and may notify."]
-    for row in sorted(rows, key=lambda row: row.severity)[:_LISTED]:
-        labels = " ".join(f"{k}={v}" for k, v in sorted(row.alert.labels.items()) if k not in _DULL)
-        lines.append(f"  {row.severity.word:9}{row.alert.name}  {safe(labels, 160)}")
-    if len(rows) > _LISTED:
-        critical = sum(row.severity is Severity.CRITICAL for row in rows)
-        lines.append(f"  and {len(rows) - _LISTED} more; {critical} of all are critical")
-    return lines
-
-
-_DULL = ("alertname", "severity")
-
-
-def _returns(row: AlertRow, ending: set[tuple[str, str]]) -> bool:
-    status = row.alert.status
-    by = {(row.alert.cluster, id) for id in status.silenced_by}
-    return bool(by) and by <= ending and not status.inhibited_by
+    return [*lines, ""]
 
 
 def hidden_by(screen: ConsoleScreen) -> dict[str, list[AlertRow]]:
