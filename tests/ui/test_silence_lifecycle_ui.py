@@ -111,10 +111,11 @@ async def test_marked_silences_are_expired_together_after_a_list() -> None:
         screen.runner.outcomes["expire_all"] = (done, done)  # type: ignore[assignment]  # what it gives
         await screen.press("space", "space")
         assert "2 marked" in screen.text
+        screen.runner.hidden = lambda matchers: hiding().alerts()
         await opened(screen, ConfirmDialog, "x")
         text = screen.text
         assert "Expire 2 silences" in text
-        assert "3 alerts come back" in text
+        assert "comes back and may notify: 3 alerts" in text
         assert "route=/b" in text
         assert "TargetDown" not in text
         await screen.press("enter")
@@ -128,8 +129,10 @@ async def test_marked_silences_are_expired_together_after_a_list() -> None:
 
 async def test_one_that_another_hides_too_does_not_come_back() -> None:
     async with driven(SilencesScreen, hiding()) as screen:
+        screen.runner.hidden = lambda matchers: hiding().alerts()
         await opened(screen, ConfirmDialog, "x")
-        assert "1 alert comes back" in screen.text
+        assert "comes back and may notify: 1 alert " in screen.text
+        assert "1 alert stays hidden" in screen.text
 
 
 async def test_all_that_the_filter_shows_are_marked_and_escape_unmarks() -> None:
@@ -214,10 +217,18 @@ async def test_extend_by_a_duration_or_until_a_time(typed: str, end: float) -> N
 async def test_extending_for_days_asks_for_the_number_of_alerts() -> None:
     async with driven(SilencesScreen, hiding()) as screen:
         dialog = await opened(screen, ExtendDialog, "plus")
+        hidden = [make_alert("HighLatency", route="/a"), make_alert("HighLatency", route="/b")]
+        screen.runner.hidden = lambda matchers: hidden
         dialog.query_one(Input).value = "3d"
         await opened(screen, TypedConfirmDialog, "enter")
-        assert "It hides 2 alerts now" in screen.text
+        assert "longer than 24h" in screen.text
+        assert "hides now: 2 alerts" in screen.text
+        hidden.append(make_alert("HighLatency", route="/c"))
         await screen.press(*"2", "enter")
+        await screen.until(lambda: "came since: 1" in screen.text)
+        await screen.settle()
+        assert not screen.runner.called("extend"), "it has changed since"
+        await screen.press(*"3", "enter")
         await screen.until(lambda: bool(screen.runner.called("extend")))
 
 

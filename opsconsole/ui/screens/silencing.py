@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rich.text import Text
+
 from opsconsole.actions.silence import plain_comment
 from opsconsole.errors import OpsError
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.journal import Outcome, Result
 from opsconsole.model.matchers import Matchers, format_matchers
-from opsconsole.model.radius import Limits
+from opsconsole.model.radius import Limits, Radius, changed, not_known, reasons
 from opsconsole.model.silence_changes import changes_between
 from opsconsole.model.silence_templates import proposals
 from opsconsole.model.silences import Silence
@@ -19,6 +21,7 @@ from opsconsole.ui.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
 from opsconsole.ui.dialogs.expire import ExpireDialog
 from opsconsole.ui.dialogs.silence_edit import EditForm, ExtendDialog
 from opsconsole.ui.dialogs.silence_form import SilenceForm
+from opsconsole.ui.dialogs.silence_now import change_lines, radius_lines
 from opsconsole.ui.dialogs.silence_template import FillDialog, TemplatePicker
 from opsconsole.ui.screens.base import ConsoleScreen
 
@@ -89,19 +92,33 @@ async def extend(screen: ConsoleScreen, silence: Silence) -> None:
 
 
 async def _long_enough(screen: ConsoleScreen, silence: Silence, until: float, limits: Limits) -> bool:
-    seconds = until - screen.snapshot.now_at(silence.cluster)
-    if seconds <= limits.max_duration:
-        return True
-    count = len(hidden_by(screen).get(silence.id, ()))
-    lines = [
-        f"It would last {format_duration(round(seconds))}, more than {format_duration(limits.max_duration)}.",
-        f"It hides {count} alert{'' if count == 1 else 's'} now.",
-        safe(format_matchers(silence.matchers), 600),
-    ]
-    dialog = TypedConfirmDialog(
-        screen.services, "Extend it so far?", lines, name=str(count), noun="number", verb="extend"
-    )
-    return await screen.app.push_screen_wait(dialog) is True
+    services, change = screen.services, None
+    radius = await _hidden(screen, silence)
+    while why := reasons(Radius(), until - screen.snapshot.now_at(silence.cluster), limits):
+        lines: list[str | Text] = [*change_lines(services, change), *why]
+        lines += radius_lines(services, radius, limit=8)
+        dialog = TypedConfirmDialog(
+            services,
+            "Extend it so far?",
+            [*lines, safe(format_matchers(silence.matchers), 600)],
+            name=radius.answer,
+            noun="number",
+            verb="extend",
+        )
+        if not await screen.app.push_screen_wait(dialog):
+            return False
+        before, radius = radius, await _hidden(screen, silence)
+        change = changed(before, radius)
+        if change is None:
+            break
+    return True
+
+
+async def _hidden(screen: ConsoleScreen, silence: Silence) -> Radius:
+    try:
+        return await screen.services.runner.preview(silence.cluster, silence.matchers)
+    except OpsError as error:
+        return not_known(error)
 
 
 async def expire(screen: ConsoleScreen, silences: Sequence[Silence]) -> bool:
