@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+import msgspec
+
 from opsconsole.model.matchers import Matcher
 from opsconsole.model.silences import Silence
 from opsconsole.text import SafeText, is_safe, safe, trusted
@@ -23,7 +25,8 @@ def add_commands(draft: Silence, url: str) -> SafeText:
         options.append(f"--start={_rfc3339(draft.starts_at)}")
     options.append(f"--end={_rfc3339(draft.ends_at)}")
     matchers = [str(_printable(m)) for m in draft.matchers]
-    return _both([*_amtool(url), "add", *options, *matchers], _post(draft, url))
+    new = msgspec.structs.replace(draft, id="")
+    return _both([*_amtool(url), "add", *options, *matchers], _post(new, url))
 
 
 def edit_commands(before: Silence, wanted: Silence, url: str) -> SafeText:

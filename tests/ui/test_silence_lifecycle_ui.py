@@ -150,6 +150,8 @@ async def test_an_edit_keeps_what_is_not_touched() -> None:
         form = await opened(screen, EditForm, "E")
         assert "Edit silence s-1" in screen.text
         assert "2026-01-01T00:10:00" in form.query_one("#until", Input).value
+        await screen.press(*" and")
+        assert form.query_one("#comment", Input).value == "one two and"
         form.query_one("#comment", Input).value = "three"
         await screen.settle()
         assert "silence update" in screen.text

@@ -90,6 +90,7 @@ async def test_y_copies_the_amtool_command() -> None:
         await screen.press("j", "y")
         assert "\namtool --alertmanager.url=http://am-0.example silence add" in screen.app.clipboard
         assert "silence expire s-2" in screen.app.clipboard
+        assert '"id"' not in screen.app.clipboard, "created again, not written over the one that stands"
         assert "\ncurl --fail" in screen.app.clipboard
 
 

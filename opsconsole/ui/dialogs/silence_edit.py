@@ -37,6 +37,10 @@ class EditForm(SilenceForm):
         self._title, self._keys = f"Edit silence {name}", "esc cancel · tab next · ctrl+s save"
         self._before = silence
 
+    def on_mount(self) -> None:
+        # What is typed goes behind the comment that stands, not in its place.
+        self.query_one("#comment", Input).select_on_focus = False
+
     def _parse(self, form: Words) -> Silence:
         draft, before, start = super()._parse(form), self._before, self._start
         nonce = f" [op={before.op}]" if before.op else ""

@@ -138,7 +138,8 @@ class SilencesScreen(ListScreen):
 
     def do_open(self) -> None:
         silence = self._under_cursor()
-        if silence is not None:
+        # An enter typed ahead of a question is not meant for the row.
+        if silence is not None and not self._acting:
             cluster = next((c for c in self.snapshot.clusters if c.name == silence.cluster), None)
             url = cluster.members[0].url if cluster is not None and cluster.members else ""
             copy_text(self.console_app, self.services, "Silence", all_commands(silence, url))
