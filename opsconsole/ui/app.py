@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 from textual.message import Message
@@ -22,6 +22,7 @@ from opsconsole.render.theme import Theme
 from opsconsole.turns import take_turns
 from opsconsole.ui.boot import BootScreen
 from opsconsole.ui.filters import TerminalGuard
+from opsconsole.ui.keys_in_turn import KeysInTurn
 from opsconsole.ui.terminal import TerminalWatch, crash_report
 from opsconsole.ui.themes import register_themes
 
@@ -47,7 +48,7 @@ class SnapshotArrived(Message):
         return isinstance(message, SnapshotArrived)
 
 
-class ConsoleApp(App[int]):
+class ConsoleApp(KeysInTurn[int]):
     """The console. It paints a first frame, has everything else prepared in a thread, and then hands each new
     snapshot of the engine to the screen in front.
 

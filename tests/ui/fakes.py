@@ -37,6 +37,7 @@ from opsconsole.state.engine import Engine
 from opsconsole.state.snapshot import ClusterReading, ContextInfo, Snapshot
 from opsconsole.text import SafeText, safe, safe_block, trusted
 from opsconsole.ui.filters import TerminalGuard
+from opsconsole.ui.keys_in_turn import KeysInTurn
 from opsconsole.ui.screens.base import ConsoleScreen
 from opsconsole.ui.services import Services
 from opsconsole.ui.themes import register_themes
@@ -326,7 +327,7 @@ def make_services(
 _STYLES = Path(opsconsole.ui.__file__).parent / "styles"
 
 
-class ScreenApp(App[int]):
+class ScreenApp(KeysInTurn[int]):
     """One console screen by itself, with what the real application gives it."""
 
     CSS_PATH: ClassVar[list[str | Path]] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from pathlib import Path, PurePath
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _WITHOUT_SEEING = frozenset({"quit", "refresh"})
 """The actions that work while the terminal is too small to show what they would act upon."""
 
+_SOON = 10
+"""Turns of the event loop in which an action that asks nothing of a server has opened its dialog."""
 
 STYLES = Path(__file__).parents[1] / "styles"
 
@@ -134,8 +137,18 @@ class ConsoleScreen(Screen[None]):
         result = handler()
         if inspect.isawaitable(result):
             await result
+        if BY_ID[action_id].writes:
+            await self._dialog_first()
         if self.is_mounted:
             self.update_keys()
+
+    async def _dialog_first(self) -> None:
+        """Let the dialog that an action opens come to the front: keys typed ahead are for it, and confirm nothing
+        there; on the list each of them would act."""
+        for _ in range(_SOON):
+            if self.app.screen is not self:
+                return
+            await asyncio.sleep(0)
 
     def runner_of(self, action_id: str) -> Callable[[], None]:
         """A callable that runs an action later, for the palette."""
