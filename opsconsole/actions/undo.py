@@ -3,6 +3,7 @@ extended, restore what was rolled back. What can be undone is read from the jour
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -13,7 +14,7 @@ from opsconsole.actions.first import withdraw_unless_first
 from opsconsole.actions.rollback import FlagActions, restoring
 from opsconsole.actions.silence import SKEW, created, draft_of, plain_comment
 from opsconsole.actions.silence_edit import put_back
-from opsconsole.actions.writing import clock_words, expire_now, moment, overwrite, post
+from opsconsole.actions.writing import clock_words, expire_now, moment, overwrite, post, subject_of
 from opsconsole.errors import JournalError, Refused
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
@@ -34,6 +35,8 @@ class Undo:
         self._desk = desk
         self._flags = flags
         self._cache: tuple[int, Entry | None] | None = None
+        # Of two keys in a row the second takes back what was done before, not the same thing again.
+        self._one_by_one = asyncio.Lock()
 
     def last(self) -> Entry | None:
         """The outcome that `undo` would take back; None when there is none or the journal cannot be read.
@@ -49,12 +52,13 @@ class Undo:
     async def undo(self) -> Outcome:
         """Take it back; what one key did to several, as a whole. What cannot be taken back says why, and the next
         undo goes on to what was done before it."""
-        self._cache = None
-        entry = self.last()
-        if entry is None:
-            words = safe("there is nothing to undo")
-            return Outcome(op="", action="undo", result=Result.REFUSED, message=words)
-        return _together(entry, [await self._undo_one(one) for one in self._group_of(entry)])
+        async with self._one_by_one:
+            self._cache = None
+            entry = self.last()
+            if entry is None:
+                words = safe("there is nothing to undo")
+                return Outcome(op="", action="undo", result=Result.REFUSED, message=words)
+            return _together(entry, [await self._undo_one(one) for one in self._group_of(entry)])
 
     async def _undo_one(self, entry: Entry) -> Outcome:
         how = entry.detail["undo"]
@@ -121,7 +125,7 @@ class Undo:
             visible = await expire_now(self._desk, cluster, silence)
         what = "ack" if made[0].is_ack else "silence"
         return Done(
-            message=trusted(f"expired the {what} again"),
+            message=safe(f"undone: expired the {what} on {subject_of(made[0])}"),
             silence_id=made[0].id,
             cluster=cluster.name,
             visible=visible,

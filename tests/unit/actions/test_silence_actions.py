@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -242,6 +244,15 @@ async def test_undo_survives_a_restart_and_goes_back_one_at_a_time(console: Cons
     assert console.cluster.standing() == []
     assert runner.last_undoable() is None
     assert (await runner.undo()).result is Result.REFUSED
+
+
+async def test_two_undos_at_once_take_back_two_actions(console: Console, alert: Alert) -> None:
+    await console.runner.ack(alert, "x")
+    await console.runner.silence(draft(console))
+    first, second = await asyncio.gather(console.runner.undo(), console.runner.undo())
+    assert (first.result, "expired the silence on" in first.message) == (Result.DONE, True)
+    assert (second.result, "expired the ack on" in second.message) == (Result.DONE, True)
+    assert console.cluster.standing() == []
 
 
 async def test_undo_is_for_this_user_context_and_day(console: Console, alert: Alert) -> None:
