@@ -101,9 +101,12 @@ def _commands(acting: Acting, alerts: list[Alert], plan: AckPlan, reason: str) -
 
     urls = {one.name: one.urls[0] for one in acting.clusters}
     sets = [plan.matchers] if plan.is_one else [exact_matchers(alert.labels) for alert in alerts]
-    now, policy = acting.clock.now(), acting.context.acks
+    clocks = {one.name: acting.now(one) for one in acting.clusters}
+    policy = acting.context.acks
     for alert, matchers in zip(alerts, sets, strict=False):
-        draft = draft_ack(matchers, user=acting.user, reason=reason, op="", now=now, policy=policy)
+        draft = draft_ack(
+            matchers, user=acting.user, reason=reason, op="", now=clocks[alert.cluster], policy=policy
+        )
         yield trusted(add_commands(draft, urls[alert.cluster]))
 
 
@@ -131,7 +134,11 @@ def _matching(acting: Acting, cluster: str, matchers: Matchers) -> list[Alert]:
     found = _ask(acting, cluster, matchers)
     active = [alert for alert in found if not (alert.status.silenced_by or alert.status.inhibited_by)]
     if not active:
-        also = f"; {len(found):,} are silenced, acknowledged or inhibited" if found else ""
+        also = (
+            f"; {len(found):,} {'is' if len(found) == 1 else 'are'} silenced, acknowledged or inhibited"
+            if found
+            else ""
+        )
         raise Refused(f"no active alert matches{also}; nothing was done")
     if len(active) < len(found):
         tell(f"left out: {len(found) - len(active):,} silenced, acknowledged or inhibited already")

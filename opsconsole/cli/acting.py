@@ -103,6 +103,17 @@ class Acting:
             raise UsageError("the context has several clusters", hint=f"say which with --cluster: {names}")
         return found[0]
 
+    def now(self, cluster: AlertmanagerCluster) -> float:
+        """Seconds since the epoch on the cluster's own clock, by which silences start and end. It is asked for its
+        time when it has not answered anything yet; ours stands in for that of one that does not answer."""
+        if not cluster.timed:
+            self.run(cluster.started())
+        return self.clock.now() + cluster.skew
+
+    def now_at(self, name: str) -> float:
+        """`now` of the cluster of that name."""
+        return self.now(self.one(name))
+
     def hidden_by(self, cluster: AlertmanagerCluster, matchers: Matchers) -> Radius:
         """What the matchers hide now, asked of Alertmanager; no matchers: all alerts. Raises Unreachable when no
         member can be connected to."""

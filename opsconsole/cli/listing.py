@@ -69,7 +69,7 @@ def silences(
     if as_json:
         write_json(shown)
         return
-    write_silences(shown, snapshot.now)
+    write_silences(shown, snapshot.now_at, clusters=len(snapshot.clusters) > 1)
 
 
 @connected

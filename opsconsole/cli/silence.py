@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -99,7 +98,7 @@ def add(
         asked = asked_of(acting.context, matchers or (), template, values or (), comment, duration)
         refuse_everything(asked.matchers)
         where = acting.one(cluster)
-        starts, ends = _times(start, end, asked.seconds, acting.clock.now() + where.skew)
+        starts, ends = _times(start, end, asked.seconds, acting.now(where))
         draft = Silence(
             matchers=asked.matchers,
             starts_at=instant_of(starts),
@@ -177,7 +176,7 @@ def import_(
     with Acting(options, writes=not show_command) as acting:
         where = acting.one(cluster)
         there: Sequence[Silence] = () if force else acting.silences((where,))
-        drafts, skipped = missing(read, there, where.name, datetime.now(UTC), twice=force)
+        drafts, skipped = missing(read, there, where.name, instant_of(acting.now(where)), twice=force)
         for reason in skipped:
             tell(reason)
         if show_command:

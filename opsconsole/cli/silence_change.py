@@ -87,7 +87,7 @@ def edit(
     with Acting(options, writes=not show_command) as acting:
         before = _standing(acting, cluster, id)
         where = acting.one(before.cluster)
-        now = acting.clock.now() + where.skew
+        now = acting.now(where)
         wanted = msgspec.structs.replace(before, ends_at=_end(before, duration, until, now))
         if matchers:
             wanted = msgspec.structs.replace(wanted, matchers=matchers_of(matchers))
@@ -139,7 +139,7 @@ def extend(
             show(acting, edit_commands(before, wanted, where.urls[0]))
             return
         tell("\n".join(map(str, changes_between(before, wanted))))
-        lasts = until - (acting.clock.now() + where.skew)
+        lasts = until - acting.now(where)
         standing = Question(
             where=where, matchers=wanted.matchers, seconds=lasts, yes=yes, hides=hides, stands=True
         )
@@ -181,7 +181,7 @@ def recreate(
                 hint="opsconsole silence extend ID DURATION",
             )
         where = acting.one(old.cluster)
-        now = acting.clock.now() + where.skew
+        now = acting.now(where)
         seconds = parse_duration(duration) if duration else old.ends - old.starts_at.timestamp()
         if seconds <= 0:
             raise UsageError("a silence must last longer than nothing", hint="--duration 30m")

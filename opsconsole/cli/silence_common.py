@@ -13,6 +13,7 @@ from opsconsole.cli.acting import Acting, tell
 from opsconsole.cli.silence_preview import counted
 from opsconsole.cli.tables import write_text
 from opsconsole.clients.alertmanager import AlertmanagerCluster
+from opsconsole.clock import LocalZone
 from opsconsole.errors import Refused, SourceError, UsageError
 from opsconsole.model.journal import Outcome, Result
 from opsconsole.model.radius import coming_back as radius_coming_back
@@ -80,9 +81,8 @@ def write_ids(outcomes: Sequence[Outcome]) -> None:
 def instant(text: str, option: str, now: float) -> float:
     """Seconds since the epoch of `2026-01-02T05:12:00+01:00`, as amtool has it, of `05:12` or of `2h`. What has
     no zone is local. Raises UsageError."""
-    zone = datetime.fromtimestamp(now, UTC).astimezone().tzinfo or UTC
     try:
-        return parse_until(text, now, zone)
+        return parse_until(text, now, LocalZone())
     except UsageError as error:
         raise UsageError(
             f"{option}: {error.message}", hint="write 2h, 05:12 or 2026-01-02T05:12:00+01:00"

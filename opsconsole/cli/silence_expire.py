@@ -92,10 +92,9 @@ def _asked(acting: Acting, cluster: str, matcher: Sequence[str], creator: str, m
 
 
 def _tell(acting: Acting, live: Sequence[Silence]) -> None:
-    now = acting.clock.now()
     for silence in live:
         words = format_matchers(silence.matchers)
-        rest = ago(silence.ends - now)
+        rest = ago(silence.ends - acting.now_at(silence.cluster))
         tell(f"{safe(silence.id, 60)} {safe(words, CELL)} by {silence.owner}, ends in {rest}: {silence.reason}")
         if len(live) == 1:
             tell(f"  comes back: {coming_back(acting, live)}")

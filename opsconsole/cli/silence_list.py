@@ -69,23 +69,22 @@ def list_(
             words = [f"--created-by={author}"] if author else []
             words += ["--expired"] if states == {"expired"} else []
             words += [f"--within={within}"] if within else []
-            show(acting, query_commands([*words, *map(str, wanted)], clusters[0].urls[0]))
+            show(acting, query_commands([*words, *map(str, wanted)], acting.one(cluster).urls[0]))
             return
         shown = [
             s
             for s in acting.silences(clusters)
             if (s.status.state in states or "all" in states)
             and (not author or s.created_by == author)
-            and _passes(s, wanted, limit, acting.clock.now())
+            and _passes(s, wanted, limit, acting.now_at(s.cluster))
         ]
-        now = acting.clock.now()
-    shown.sort(key=lambda s: (s.ends_at, s.id))
-    if as_json:
-        write_json(shown)
-    elif quiet:
-        write_text("".join(f"{safe(s.id)}\n" for s in shown))
-    else:
-        write_silences(shown, now)
+        shown.sort(key=lambda s: (s.ends_at, s.id))
+        if as_json:
+            write_json(shown)
+        elif quiet:
+            write_text("".join(f"{safe(s.id)}\n" for s in shown))
+        else:
+            write_silences(shown, acting.now_at, clusters=len(acting.clusters) > 1)
 
 
 def _passes(silence: Silence, wanted: Matchers, limit: float | None, now: float) -> bool:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from opsconsole.cli.finish import hush_stdout
+from opsconsole.clock import LocalZone
 from opsconsole.model.matchers import format_matchers
 from opsconsole.model.silences import Silence
-from opsconsole.render.times import left
+from opsconsole.render.times import exact, left
 from opsconsole.text import SafeText, is_safe, safe, trusted
 
 CELL = 400
@@ -78,20 +79,22 @@ def write_text(text: str) -> None:
         hush_stdout()
 
 
-def write_silences(silences: Iterable[Silence], now: float) -> None:
-    """Silences as a table, in their order; `now` is seconds since the epoch."""
+def write_silences(silences: Iterable[Silence], now_at: Callable[[str], float], *, clusters: bool = False) -> None:
+    """Silences as a table, in their order; `now_at` is seconds since the epoch on the clock of the cluster of that
+    name, and `clusters` says whether to name the clusters."""
+    where = ["cluster"] if clusters else []
     write_table(
-        ["id", "state", "matchers", "ends in", "ends (UTC)", "by", "comment"],
-        [
-            [
-                safe(s.id),
-                safe(s.status.state),
-                safe(format_matchers(s.matchers), CELL),
-                trusted("-") if s.status.state == "expired" else left(s.ends - now),
-                safe(f"{s.ends_at:%Y-%m-%d %H:%M:%S}"),
-                safe(s.created_by, 80),
-                safe(s.comment, CELL),
-            ]
-            for s in silences
-        ],
+        ["id", *where, "state", "matchers", "ends in", "ends", "by", "comment"],
+        [[safe(s.id), *(safe(s.cluster, 40) for _ in where), *_silence(s, now_at(s.cluster))] for s in silences],
     )
+
+
+def _silence(silence: Silence, now: float) -> list[SafeText]:
+    return [
+        safe(silence.status.state),
+        safe(format_matchers(silence.matchers), CELL),
+        trusted("-") if silence.status.state == "expired" else left(silence.ends - now),
+        exact(silence.ends, LocalZone(), now),
+        safe(silence.created_by, 80),
+        safe(silence.comment, CELL),
+    ]

@@ -85,6 +85,11 @@ class AlertmanagerCluster:
         return tuple(member.url for member in self._members)
 
     @property
+    def timed(self) -> bool:
+        """Whether a member has told the time yet: `skew` is 0 before."""
+        return any(member.skew is not None for member in self._members)
+
+    @property
     def skew(self) -> float:
         """Seconds that the clock of the member that is written to is ahead of ours; 0 when that is not known or
         is within what can be measured."""
