@@ -8,8 +8,10 @@ import msgspec
 
 from opsconsole.checks.base import Check
 from opsconsole.checks.doubt import unknown
+from opsconsole.checks.words import EXPIRES_NOW, EXPIRES_SOON, good_for
+from opsconsole.model.members import SKEW_SHOWN
 from opsconsole.model.reading import Reading
-from opsconsole.model.verdicts import Level, Verdict
+from opsconsole.model.verdicts import Level, Measure, Range, Verdict
 from opsconsole.state.members import troubles
 from opsconsole.state.snapshot import ClusterReading, MemberReading, Snapshot
 from opsconsole.text import SafeText, safe, trusted
@@ -95,14 +97,15 @@ def check_clocks(snapshot: Snapshot) -> Iterator[Verdict]:
         if not told:
             continue
         wrong = [trouble.words for trouble in troubles(cluster, snapshot.now) if trouble.short.startswith("clock")]
-        name, most = safe(cluster.name, 40), max(abs(m.skew or 0.0) for m in told)
+        name, most = safe(cluster.name, 40), max((m.skew or 0.0 for m in told), key=abs)
         yield Verdict(
             id=f"{_CLOCK}.{name}",
             title=trusted(f"The clocks of {name} agree with this one"),
             level=Level.WARNING if wrong else Level.OK,
-            reason=wrong[0] if wrong else trusted(f"at most {most:.0f} s apart"),
+            reason=wrong[0] if wrong else trusted(f"at most {abs(most):.0f} s apart"),
             evidence=tuple(wrong),
             hint=trusted("look at NTP on both machines: silences end by Alertmanager's clock" if wrong else ""),
+            measure=Measure(value=most, unit="s", warning=Range(low=-SKEW_SHOWN, high=SKEW_SHOWN)),
         )
 
 
@@ -118,7 +121,7 @@ def check_tls(snapshot: Snapshot) -> Iterator[Verdict]:
         if not left:
             continue
         name, (url, least) = safe(cluster.name, 40), min(left.items(), key=lambda item: item[1])
-        level = Level.CRITICAL if least < 3 * _DAY else Level.WARNING if least < 14 * _DAY else Level.OK
+        level = Level.CRITICAL if least < EXPIRES_NOW else Level.WARNING if least < EXPIRES_SOON else Level.OK
         words = f"ends in {least / _DAY:.0f} days" if least >= 0 else "has expired"
         yield Verdict(
             id=f"{_TLS}.{name}",
@@ -126,6 +129,8 @@ def check_tls(snapshot: Snapshot) -> Iterator[Verdict]:
             level=level,
             reason=trusted(f"the certificate of {url} {words}"),
             hint=trusted("" if level is Level.OK else "renew the certificate of the server"),
+            # Of a certificate that was refused it is not known since when it is not good any more.
+            measure=good_for(max(least, 0.0)),
         )
 
 
@@ -136,6 +141,7 @@ def check_latency(snapshot: Snapshot) -> Iterator[Verdict]:
         if not known:
             continue  # not being there is told once
         name = safe(cluster.name, 40)
+        longest = max(m.status.data.took for m in known if m.status.data is not None)
         slow = [
             trusted(f"{m.url} took {m.status.data.took:.1f}s for its status")
             for m in known
@@ -149,6 +155,7 @@ def check_latency(snapshot: Snapshot) -> Iterator[Verdict]:
             reason=slow[0] if slow else trusted(f"within {SLOW:g}s"),
             evidence=tuple(slow),
             hint=trusted("it is overloaded, or the network is slow" if slow else ""),
+            measure=Measure(value=longest, unit="s", warning=Range(high=SLOW)),
         )
 
 

@@ -34,7 +34,8 @@ def check_provider(snapshot: Snapshot) -> Iterator[Verdict]:
 
 
 def check_changes(snapshot: Snapshot) -> Iterator[Verdict]:
-    """Changes within the last hour: WARNING beside a firing alert, else OK with the changes as evidence."""
+    """Changes within the last hour: WARNING beside a firing alert, else OK; the newest is the reason, the others
+    are evidence."""
     if snapshot.flags is None:
         return
     title = trusted("No flag changed before an alert")
@@ -56,7 +57,7 @@ def check_changes(snapshot: Snapshot) -> Iterator[Verdict]:
         title=title,
         level=Level.WARNING if changes and firing else Level.OK,
         reason=_reason(changes, firing),
-        evidence=tuple(changes),
+        evidence=tuple(changes[1:]),
         hint=trusted("look at errors before and after it: mode 4 of the console" if changes and firing else ""),
     )
 

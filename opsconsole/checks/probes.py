@@ -9,7 +9,7 @@ from opsconsole.checks.doubt import unknown
 from opsconsole.model.playbook import Probe
 from opsconsole.model.probes import ProbeAnswer
 from opsconsole.model.reading import Reading
-from opsconsole.model.verdicts import Level, Verdict
+from opsconsole.model.verdicts import Level, Measure, Range, Verdict
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import SafeText, safe, trusted
 
@@ -41,6 +41,11 @@ def _judged(id: str, title: SafeText, probe: Probe, answer: ProbeAnswer) -> Verd
         reason=trusted(reason if level is Level.OK else f"{url} {reason}"),
         evidence=tuple(evidence),
         hint=trusted("" if level is Level.OK else "look at the application itself, and at what stands before it"),
+        measure=Measure(
+            value=answer.seconds if answer.status else None,
+            unit="s",
+            warning=Range(high=probe.latency) if probe.latency else None,
+        ),
     )
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from opsconsole.checks.base import Check
 from opsconsole.checks.doubt import CLOCK, MAX_SKEW, REACHABLE, READY, TLS, cause, follows, unknown
-from opsconsole.model.verdicts import Level, Verdict
+from opsconsole.checks.words import EXPIRES_NOW, EXPIRES_SOON, good_for
+from opsconsole.model.verdicts import Level, Measure, Range, Verdict
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import safe, trusted
 
 _DAY = 86_400.0
-_EXPIRES_SOON, _EXPIRES_NOW = 14 * _DAY, 3 * _DAY
 _SLOW = 2.0
 """Seconds above which an answer to a small query is slow."""
 
@@ -89,6 +89,7 @@ def check_clock(snapshot: Snapshot) -> Iterator[Verdict]:
             f"its clock is {abs(skew):.0f}s {side} this machine's" if off else "within 5s of this one's"
         ),
         hint=trusted("look at NTP on both machines: ages and the times of alerts are wrong" if off else ""),
+        measure=Measure(value=skew, unit="s", warning=Range(low=-MAX_SKEW, high=MAX_SKEW)),
     )
 
 
@@ -115,10 +116,10 @@ def check_tls(snapshot: Snapshot) -> Iterator[Verdict]:
         yield follows(TLS, title, reading, snapshot, REACHABLE)
         return
     left = expires - snapshot.now
-    level = Level.CRITICAL if left < _EXPIRES_NOW else Level.WARNING if left < _EXPIRES_SOON else Level.OK
+    level = Level.CRITICAL if left < EXPIRES_NOW else Level.WARNING if left < EXPIRES_SOON else Level.OK
     words = f"the certificate ends in {left / _DAY:.0f} days" if left >= 0 else "the certificate has expired"
     hint = trusted("" if level is Level.OK else "renew the certificate of the server")
-    yield Verdict(id=TLS, title=title, level=level, reason=trusted(words), hint=hint)
+    yield Verdict(id=TLS, title=title, level=level, reason=trusted(words), hint=hint, measure=good_for(left))
 
 
 def check_latency(snapshot: Snapshot) -> Iterator[Verdict]:
@@ -141,6 +142,7 @@ def check_latency(snapshot: Snapshot) -> Iterator[Verdict]:
         # Of a quick answer only the bound: a quiet screen stays as it is.
         reason=trusted(f"a small query took {reading.data.latency:.1f}s" if slow else f"within {_SLOW:g}s"),
         hint=trusted("it is overloaded, or the network is slow" if slow else ""),
+        measure=Measure(value=reading.data.latency, unit="s", warning=Range(high=_SLOW)),
     )
 
 

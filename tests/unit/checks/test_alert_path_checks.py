@@ -19,7 +19,7 @@ from opsconsole.model.playbook import Playbook, Probe
 from opsconsole.model.probes import ProbeAnswer
 from opsconsole.model.reading import Failure, Reading
 from opsconsole.model.rules import MemberStatus
-from opsconsole.model.verdicts import Level, Verdict
+from opsconsole.model.verdicts import Level, Measure, Range, Verdict
 from opsconsole.state.snapshot import MemberReading, Snapshot
 from opsconsole.text import safe, trusted
 from tests.ui.fakes import NOW, make_alert, make_silence, make_snapshot
@@ -109,6 +109,17 @@ def test_members(members: Any, id: str, level: Level, words: str) -> None:
     assert found.level is level
     assert words in found.reason
     assert bool(found.hint) is (level is not Level.OK)
+
+
+def test_the_number_of_a_cluster_is_that_of_its_worst_member() -> None:
+    far = msgspec.structs.replace(member("http://b", took=2.5, expires=NOW + DAY), skew=-9.0)
+    near = msgspec.structs.replace(member(took=0.1, expires=NOW + 60 * DAY), skew=1.0)
+    found = {v.id: v.measure for v in run_checks(snapshot(near, far))}
+    source = "sources.alertmanager"
+    assert found[f"{source}.latency.main"] == Measure(value=2.5, unit="s", warning=Range(high=2.0))
+    assert found[f"{source}.clock.main"] == Measure(value=-9.0, unit="s", warning=Range(low=-5.0, high=5.0))
+    bounds = {"warning": Range(low=14 * DAY), "critical": Range(low=3 * DAY)}
+    assert found[f"{source}.tls.main"] == Measure(value=DAY, unit="s", **bounds)
 
 
 def test_an_expired_certificate_is_the_cause_of_the_rest() -> None:
@@ -244,6 +255,9 @@ def test_probes(answer: ProbeAnswer | None, level: Level, words: str) -> None:
     books = [msgspec.structs.replace(BOOK, probes=(probe,))]
     reading = failed() if answer is None else known(answer)
     found = verdict(snapshot(playbooks=books, probes={"books/health": reading}), "probes.books.health")
+    if answer is not None:
+        value = answer.seconds if answer.status else None
+        assert found.measure == Measure(value=value, unit="s", warning=Range(high=0.5))
     assert found.level is level
     assert words in found.reason
 

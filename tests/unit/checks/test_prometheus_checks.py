@@ -14,7 +14,7 @@ from opsconsole.model.reading import Failure, Reading
 from opsconsole.model.rules import BuildInfo, MemberStatus, Rule, RuleGroup, Target
 from opsconsole.model.serverfacts import Extreme, MetricFacts, ScrapeFacts, ServerFacts
 from opsconsole.model.uses import Metric
-from opsconsole.model.verdicts import Level, Verdict
+from opsconsole.model.verdicts import Level, Measure, Range, Verdict
 from opsconsole.state.snapshot import ClusterReading, MemberReading, Snapshot
 from opsconsole.text import trusted
 from tests.ui.fakes import NOW, make_snapshot
@@ -307,3 +307,25 @@ def test_what_scrapes_nothing_of_prometheus_itself_is_not_silent_forever() -> No
     own = {**OWN, "prometheus_notifications_dropped_total": 2.0}
     verdict = found(well(server=server(started=NOW - 60, own=own, before={})))[f"{PROM}.notifications"]
     assert verdict.reason == "2 notifications were dropped in the last hour"
+
+
+@pytest.mark.parametrize(
+    ("fields", "id", "value", "warning", "critical"),
+    [
+        ({"prometheus": build(skew=-7.5)}, "clock", -7.5, Range(low=-5.0, high=5.0), None),
+        (
+            {"prometheus": build(expires=NOW + 2 * DAY)},
+            "tls",
+            2 * DAY,
+            Range(low=14 * DAY),
+            Range(low=3 * DAY),
+        ),
+        ({"scrapes": scrapes(latency=2.5)}, "latency", 2.5, Range(high=2.0), None),
+    ],
+)
+def test_the_number_behind_a_verdict_and_its_bounds(
+    fields: dict[str, Any], id: str, value: float, warning: Range, critical: Range | None
+) -> None:
+    verdict = found(well(**fields))[f"{PROM}.{id}"]
+    assert verdict.measure == Measure(value=value, unit="s", warning=warning, critical=critical)
+    assert verdict.level is (Level.CRITICAL if critical else Level.WARNING)
