@@ -48,6 +48,15 @@ def check(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Only the exit code.", rich_help_panel=_REPORT)
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            "-v",
+            help="A line for each check that is OK too, instead of one for a group of them.",
+            rich_help_panel=_REPORT,
+        ),
+    ] = False,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of --format json.", rich_help_panel=_REPORT)
     ] = False,
@@ -117,6 +126,7 @@ def check(
         as_json=as_json,
         output=output,
         quiet=quiet,
+        verbose=verbose,
         operator=operator,
         system_version=system_version,
         unknown_as=unknown_as,

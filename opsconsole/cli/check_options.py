@@ -59,6 +59,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     format: str
     output: Path | None = None
     quiet: bool = False
+    verbose: bool = False
     operator: SafeText = trusted("")
     system_version: SafeText = trusted("")
     unknown_as: Level | None = None
@@ -80,6 +81,7 @@ def wanted_of(
     as_json: bool,
     output: Path | None,
     quiet: bool,
+    verbose: bool,
     operator: str | None,
     system_version: str,
     unknown_as: LevelName | None,
@@ -98,6 +100,8 @@ def wanted_of(
         )
     if until in (LevelName.CRITICAL, LevelName.UNKNOWN):
         raise UsageError("--until waits for ok or warning")
+    if verbose and (quiet or chosen != "text"):
+        raise UsageError("--verbose is of the text on stdout or in --output: the other formats tell everything")
     selection = Selection(only=_globs(only), skip=_globs(skip))
     if (glob := selection.unmatched(CATALOG)) is not None:
         raise no_such_check(glob, [*(c.id for c in CATALOG), *(c.group for c in CATALOG)])
@@ -106,6 +110,7 @@ def wanted_of(
         format=chosen,
         output=_writable(file),
         quiet=quiet,
+        verbose=verbose,
         operator=safe(operator or "", 200),
         system_version=safe(system_version, 200),
         unknown_as=unknown_as.level if unknown_as is not None else None,

@@ -27,6 +27,13 @@ def coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def columns() -> int:
+    """How wide the terminal is that stdout is; 0 when it is none, so that a file keeps its lines whole."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
 def save(path: Path, text: str) -> None:
     """Write a file as a whole or not at all, so that a reader (the textfile collector) never sees half of it. Its
     mode stays; a new one gets what the umask leaves. A symlink stays and what it points to is replaced. What is

@@ -17,7 +17,7 @@ from opsconsole.checks.doubt import panel_id
 from opsconsole.checks.run import run_checks
 from opsconsole.checks.thresholds import checked_panels, crossed_panels, verdict_id
 from opsconsole.cli.check_options import EVERY, ROUND, Wanted, no_such_check
-from opsconsole.cli.check_output import coloured, save, show
+from opsconsole.cli.check_output import coloured, columns, save, show
 from opsconsole.cli.wiring import Reading, context_info, open_reading
 from opsconsole.config.discover import Options
 from opsconsole.model.report import Baseline, Report, judged
@@ -182,11 +182,18 @@ class Rounds:
         """Write a report where it is wanted; False when nobody reads any more."""
         wanted = self.wanted
         if wanted.output is not None:
-            save(wanted.output, written(report, wanted.format))
+            save(wanted.output, written(report, wanted.format, verbose=wanted.verbose))
             return True
         if wanted.quiet:
             return True
-        text = written(report, wanted.format, colour=coloured(), compact=wanted.watching)
+        text = written(
+            report,
+            wanted.format,
+            colour=coloured(),
+            verbose=wanted.verbose,
+            columns=columns(),
+            compact=wanted.watching,
+        )
         if wanted.watching and wanted.format == "text":
             from opsconsole.render.reports.words import utc
 

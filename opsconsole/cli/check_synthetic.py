@@ -16,7 +16,7 @@ from opsconsole.actions.synthetic import Seen, synthetic
 from opsconsole.checks.routes import severities
 from opsconsole.cli.acting import Acting
 from opsconsole.cli.check_options import Wanted
-from opsconsole.cli.check_output import coloured, save, show
+from opsconsole.cli.check_output import coloured, columns, save, show
 from opsconsole.cli.check_rounds import Terminated
 from opsconsole.cli.wiring import host_name, journal_path, load_playbooks
 from opsconsole.clients.alertmanager import AlertmanagerCluster
@@ -84,9 +84,9 @@ def check_synthetic(options: Options, wanted: Wanted, severity: str) -> int:
             operator=wanted.operator,
         )
     if wanted.output is not None:
-        save(wanted.output, written(report, wanted.format))
+        save(wanted.output, written(report, wanted.format, verbose=True))
     elif not wanted.quiet:
-        show(written(report, wanted.format, colour=coloured()))
+        show(written(report, wanted.format, colour=coloured(), verbose=True, columns=columns()))
     return int(report.level)
 
 

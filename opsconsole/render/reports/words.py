@@ -16,7 +16,12 @@ WORST_FIRST = tuple(sorted(Level, key=lambda level: -badness(level)))
 def counts(report: Report) -> str:
     """`8 checks: 1 WARNING, 7 OK`."""
     found = ", ".join(f"{n} {level.name}" for level in WORST_FIRST if (n := report.count(level)))
-    return f"{len(report.lines)} checks: {found}" if report.lines else "nothing was checked"
+    return f"{checks(len(report.lines))}: {found}" if report.lines else "nothing was checked"
+
+
+def checks(number: int) -> str:
+    """`1 check`, `2 checks`."""
+    return f"{number} check" if number == 1 else f"{number} checks"
 
 
 def notes(report: Report) -> list[SafeText]:
@@ -27,7 +32,7 @@ def notes(report: Report) -> list[SafeText]:
         found.append(f"not everything was checked: {' '.join(limits)}")
     if report.unknown_as is not None:
         count = report.count(Level.UNKNOWN)
-        found.append(f"UNKNOWN counts as {report.unknown_as.name} here (--unknown-as): {count} checks")
+        found.append(f"UNKNOWN counts as {report.unknown_as.name} here (--unknown-as): {checks(count)}")
     if report.baseline is not None:
         found += _compared(report, report.baseline.source, report.baseline.time)
     return [trusted(note) for note in found]

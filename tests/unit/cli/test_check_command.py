@@ -35,6 +35,15 @@ async def test_all_well_is_0(run: Run, to_backends: tuple[str, ...]) -> None:
     assert re.search(r"(\d+) checks: \1 OK$", last)
 
 
+async def test_each_check_has_a_line_when_it_is_wanted(run: Run, to_backends: tuple[str, ...]) -> None:
+    folded, told = await run("check", *to_backends), await run("check", "--verbose", *to_backends)
+    assert folded.code == told.code == 0
+    assert "sources.prometheus.ready" not in folded.out
+    assert re.search(r"^OK +sources +\d+ checks$", folded.out, re.M), folded.out
+    named = {line.split()[1] for line in told.out.splitlines() if re.match(r"OK +[a-z]+\.", line)}
+    assert named == set(report(await run("check", "--json", *to_backends)))
+
+
 async def test_a_crossed_warning_threshold_is_1(
     run: Run, backends: Backends, to_backends: tuple[str, ...]
 ) -> None:
@@ -147,6 +156,7 @@ async def test_the_json_report(run: Run, to_backends: tuple[str, ...]) -> None:
     [
         ["check", "--nonsense"],
         ["check", "surplus"],
+        ["check", "--verbose", "--json"],
         ["check", "--timeout=soon"],
         ["check", "--timeout=0"],
         ["check", "--timeout"],

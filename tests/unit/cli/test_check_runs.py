@@ -151,7 +151,7 @@ async def test_unknown_counts_as_told_and_that_is_said(
     del backends.values[ERRORS]
     ended = await run("check", "--only=thresholds", "--unknown-as", level, *to_backends)
     assert ended.code == code
-    assert f"note: UNKNOWN counts as {level.upper()} here (--unknown-as): 1 checks" in ended.out
+    assert f"note: UNKNOWN counts as {level.upper()} here (--unknown-as): 1 check" in ended.out
     assert "UNKNOWN   thresholds.books.errors" in ended.out, "it is still shown as what it is"
 
 

@@ -386,6 +386,40 @@ def test_text_has_the_worst_first_by_group() -> None:
     assert lines[-1] == "CRITICAL  5 checks: 1 CRITICAL, 1 UNKNOWN, 1 WARNING, 2 OK"
 
 
+def test_what_is_ok_is_counted_by_group_unless_it_is_wanted_line_by_line() -> None:
+    well = [verdict(f"rules.{n}", Level.OK) for n in range(40)]
+    whole = report((verdict("rules.drift", Level.WARNING), *well, *[verdict(f"targets.{n}") for n in range(3)]))
+    folded = written(whole, "text").splitlines()
+    assert [line.split()[1:] for line in folded if re.match(r"OK +(rules|targets) ", line)] == [
+        ["rules", "40", "more"],
+        ["targets", "3", "checks"],
+    ]
+    assert not any("rules.7" in line for line in folded)
+    told = written(whole, "text", verbose=True).splitlines()
+    assert all(any(f" rules.{n} " in line for line in told) for n in range(40))
+    assert folded[-1] == told[-1] == "WARNING   44 checks: 1 WARNING, 43 OK"
+
+
+def test_what_does_not_count_as_what_it_is_is_never_folded() -> None:
+    was = Baseline(source=trusted("b.json"), time=trusted("then"), verdicts=(verdict("rules.1", Level.CRITICAL),))
+    lines = judged([verdict("rules.1", Level.CRITICAL), *(verdict(f"rules.{n}") for n in (2, 3))], baseline=was)
+    text = written(report(lines=lines), "text")
+    assert re.search(r"^CRITICAL  rules\.1 .*\(was CRITICAL before\)$", text, re.M), text
+    assert re.search(r"^OK +rules +2 more$", text, re.M), text
+
+
+def test_long_lines_are_broken_between_words_only_on_a_terminal() -> None:
+    query = "sum by (route) (rate(http_requests_total[5m])) > " + " + ".join(["0.25"] * 30)
+    whole = report((verdict("rules.drift", Level.WARNING, evidence=(trusted(query),)),))
+    assert query in written(whole, "text")
+    for columns in (60, 80, 200):
+        lines = written(whole, "text", columns=columns).splitlines()
+        assert all(len(line) <= columns for line in lines), lines
+        assert " ".join(query.split()) in " ".join(" ".join(lines).split()), "nothing is lost"
+    coloured = written(whole, "text", columns=60, colour=True)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == written(whole, "text", columns=60)
+
+
 def test_colour_changes_nothing_but_colour() -> None:
     for whole in KINDS.values():
         coloured = written(whole, "text", colour=True)
