@@ -142,6 +142,8 @@ class Engine:
         pollers += [self._panel_poller(key) for key in panels]
         try:
             await asyncio.gather(*(poller.once() for poller in pollers))
+            if "alerts" in wanted and self.polls.mutes_unseen():
+                await self._pollers["alerts"].once()
         finally:
             self.polls.took({poller.name: poller.took for poller in pollers})
         return self.polls.tick()

@@ -72,6 +72,7 @@ class Polls:
         self._journal = journal
         self._changed = changed
         self._trash = Trash()
+        self._unsorted: set[str] = set()
         self.builds_rows = True
         self.changes: Callable[[], tuple[FlagChange, ...]] = lambda: ()
         self.panels = PanelPolls(
@@ -247,6 +248,11 @@ class Polls:
         if failed is not None:
             raise failed
 
+    def mutes_unseen(self) -> bool:
+        """Whether alerts were read before their cluster had told its configuration, which may mute them."""
+        unsorted = [c for c in self.snapshot.clusters if c.name in self._unsorted]
+        return may_mute(m.status.data for c in unsorted for m in c.members if m.status.data is not None)
+
     async def poll_silences(self) -> None:
         before = self.snapshot.silences()
         failed = await self._each_cluster("silences", lambda c: c.silences())
@@ -330,7 +336,9 @@ class Polls:
     async def _alerts_of(self, cluster: AlertmanagerCluster) -> ClusterReply[tuple[Alert, ...]]:
         reply = await cluster.alerts()
         members = self._cluster(cluster.name).members
-        if not may_mute(m.status.data for m in members if m.status.data is not None):
+        told = [m.status.data for m in members if m.status.data is not None]
+        (self._unsorted.discard if told else self._unsorted.add)(cluster.name)
+        if not may_mute(told):
             return reply
         groups = await cluster.groups()
         data = await asyncio.to_thread(mark_muted, reply.data, groups.data)
