@@ -108,7 +108,7 @@ def wanted_of(
     return Wanted(
         selection=selection,
         format=chosen,
-        output=_writable(file),
+        output=writable(file),
         quiet=quiet,
         verbose=verbose,
         operator=safe(operator or "", 200),
@@ -167,8 +167,8 @@ def _seconds(option: str, text: str) -> float:
 _LONGEST = 30 * 86_400.0
 
 
-def _writable(file: Path | None) -> Path | None:
-    """Told before anything is asked, not after. Raises UsageError."""
+def writable(file: Path | None) -> Path | None:
+    """The file of `--output`: told before anything is asked, not after. Raises UsageError."""
     if file is not None and (file.is_dir() or not file.parent.is_dir()):
         raise UsageError("--output needs a file in a folder that is there", where=safe(str(file)))
     return file

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from opsconsole.demo.embedded import DemoEndpoints
     from opsconsole.demo.real import RealStack
     from opsconsole.demo.systems.base import System
-    from opsconsole.drill.model import FaultRun
+    from opsconsole.drill.model import Drill, FaultRun
     from opsconsole.drill.run import Scene
+    from opsconsole.model.verdicts import Level
 
 FORMATS = ("text", "json", "markdown")
 
@@ -38,6 +40,18 @@ def drill(
     ] = None,
     as_list: Annotated[bool, typer.Option("--list", help="Print the faults and their alerts, and end.")] = False,
     format: Annotated[str, typer.Option(metavar="FORMAT", help=f"{', '.join(FORMATS)}.")] = "text",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the report there, whole or not at all, instead of to stdout.",
+        ),
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of --format json, and end.")
+    ] = False,
     speed: Annotated[float, typer.Option(min=0.1, help="How much faster than the demo.")] = 3.0,
     seed: Annotated[int, typer.Option(help="Another seed, another noise.")] = 7,
     timeout: Annotated[float, typer.Option(min=1.0, help="Seconds for which one step is waited for.")] = 180.0,
@@ -50,8 +64,13 @@ def drill(
 
     Exit code 0 when every target of the playbook was met, 1 when one was missed or not measured.
     """
+    from opsconsole.cli.check_options import writable
     from opsconsole.demo.systems.registry import find_system
+    from opsconsole.drill.report import SCHEMA
 
+    if schema:
+        write_text(SCHEMA.read_text(encoding="utf-8"))
+        return
     if format not in FORMATS:
         raise UsageError(f"there is no format {safe(format, 40)}", hint=f"formats: {', '.join(FORMATS)}")
     system = find_system(playbook)
@@ -59,7 +78,9 @@ def drill(
     if as_list:
         write_text("".join(f"{name}  {system.proves[name]}\n" for name in faults))
         return
-    level = asyncio.run(_whole(system, faults, format, speed=speed, seed=seed, wait=timeout))
+    file = writable(output) if str(output) != "-" else None
+    report = asyncio.run(_whole(system, faults, speed=speed, seed=seed, wait=timeout))
+    level = _written(report, format, file)
     raise Finished(ExitCode.OK if level == 0 else ExitCode.FAILED)
 
 
@@ -73,13 +94,29 @@ def _chosen(system: System, wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(wanted)) or tuple(system.proves)
 
 
-async def _whole(
-    system: System, faults: Sequence[str], format: str, *, speed: float, seed: int, wait: float
-) -> int:
-    """Start, drill, report, end; ended early it reports what there is. The level of the whole."""
+def _written(report: Drill, format: str, file: Path | None) -> Level:
+    """Write the report to a file, or to stdout without one and when the file cannot be written: a drill takes
+    minutes. Raises OpsError."""
+    from opsconsole.cli.check_output import save
+    from opsconsole.drill.report import WRITERS
+
+    text = WRITERS[format](report)
+    if file is None:
+        write_text(text)
+    else:
+        try:
+            save(file, text)
+        except OpsError:
+            write_text(text)
+            raise
+        tell(f"{report.level.name}: the report is in {safe(str(file), 300)}")
+    return report.level
+
+
+async def _whole(system: System, faults: Sequence[str], *, speed: float, seed: int, wait: float) -> Drill:
+    """Start, drill, end; ended early its report is of what there is."""
     from opsconsole.demo.real import RealStack
     from opsconsole.drill.model import Drill
-    from opsconsole.drill.report import WRITERS
     from opsconsole.drill.run import drill as run_drill
 
     runs: list[FaultRun] = []
@@ -104,7 +141,7 @@ async def _whole(
             await scene.engine.aclose()
     finally:
         await asyncio.to_thread(stack.stop)
-    report = Drill(
+    return Drill(
         system=safe(system.name, 60),
         title=scene.playbook.title,
         compress=compress,
@@ -115,8 +152,6 @@ async def _whole(
         runs=tuple(runs),
         stopped=safe(stopped, 300),
     )
-    write_text(WRITERS[format](report))
-    return int(report.level)
 
 
 async def _started(stack: RealStack) -> DemoEndpoints:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,8 +16,11 @@ VERSION = 1
 """Of the JSON report: a key that is taken away or means something else raises it."""
 
 
+SCHEMA = Path(__file__).with_name("drill.schema.json")
+
+
 def as_json(drill: Drill) -> str:
-    """One JSON document."""
+    """One JSON document of the shape of `drill.schema.json`."""
     report = {
         "version": VERSION,
         "verdict": drill.level.name,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from opsconsole.demo.systems.registry import find_system
@@ -27,10 +28,13 @@ def run(*arguments: str, limit: float = 240.0) -> subprocess.CompletedProcess[st
     return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=limit)
 
 
-def test_a_release_is_seen_acknowledged_rolled_back_and_resolved() -> None:
-    ended = run("--playbook", "ruleiq", "--fault", "errors", "--format", "json")
+def test_a_release_is_seen_acknowledged_rolled_back_and_resolved(tmp_path: Path) -> None:
+    file = tmp_path / "drill.json"
+    ended = run("--playbook", "ruleiq", "--fault", "errors", "--format", "json", "--output", str(file))
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    report = json.loads(ended.stdout)
+    assert ended.stdout == ""
+    report = json.loads(file.read_text(encoding="utf-8"))
+    jsonschema.validate(report, json.loads(run("--schema").stdout))
     (fault,) = report["faults"]
     assert (report["verdict"], fault["alert"], fault["severity"]) == ("OK", "HighErrorRate", "critical")
     assert fault["flag"] == find_system("ruleiq").release, "the release's flag was rolled back"

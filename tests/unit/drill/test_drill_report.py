@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import jsonschema
+import pytest
 from markdown_it import MarkdownIt
 
-from opsconsole.drill.model import Drill, FaultRun, Step, Target, judged, targets_of
-from opsconsole.drill.report import as_json, as_markdown, as_text
+from opsconsole.drill.model import STEPS, Drill, FaultRun, Step, Target, judged, targets_of
+from opsconsole.drill.report import SCHEMA, as_json, as_markdown, as_text
 from opsconsole.model.playbook import AlertGuide, Playbook
 from opsconsole.model.verdicts import Level
 from opsconsole.text import trusted
@@ -110,3 +112,19 @@ def test_markdown_shows_hostile_names_as_they_are() -> None:
     cells = [t.content for t in tokens if t.type == "inline"]
     assert r"a|b\*c\*" in cells, "the alert's name stands in one cell"
     assert "NOT PASSED" in text
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        drill(),
+        drill(*judged(dict(GOOD), targets_of(BOOK, "Down", "critical"))),
+        drill(*judged({**GOOD, "ack": 200.0, "resolved": None}, targets_of(BOOK, "Down", "critical"))),
+        drill(*judged({"firing": None, "ack": 3.0}, targets_of(BOOK, "Down", "critical")), stopped="interrupted"),
+    ],
+)
+def test_the_json_is_of_its_schema(report: Drill) -> None:
+    shape = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(shape)
+    jsonschema.validate(json.loads(as_json(report)), shape)
+    assert shape["$defs"]["step"]["properties"]["step"]["enum"] == list(STEPS)
