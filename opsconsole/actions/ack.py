@@ -132,7 +132,8 @@ async def ack_all(
     if plan is not None and plan.is_one:
         return (await _ack_by_one(desk, alerts, plan.matchers, reason, policy),)
     group = desk.nonce() if len(alerts) > 1 else ""
-    return tuple([await ack(desk, alert, reason, policy, group=group) for alert in alerts])
+    with desk.begun():
+        return tuple([await ack(desk, alert, reason, policy, group=group) for alert in alerts])
 
 
 async def _ack_by_one(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -115,6 +116,9 @@ class Desk:
         self.sleep = sleep
         self.written = 0
         """How many actions have ended: what was worked out from the journal before is old when it rises."""
+        self._begun = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def cluster(self, name: str) -> Cluster:
         """The cluster of that name. Raises Refused when the context has none."""
@@ -132,6 +136,27 @@ class Desk:
         so they are computed by it."""
         return self.clock.now() + cluster.skew
 
+    @property
+    def writing(self) -> bool:
+        """Whether something that a person began, and can undo, has not ended yet."""
+        return self._begun > 0
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """For as long as what one key did is under way: an undo waits for its end."""
+        self._begun += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._begun -= 1
+            if not self._begun:
+                self._idle.set()
+
+    async def idle(self) -> None:
+        """Wait until nothing is under way that an undo pressed now would mean."""
+        await self._idle.wait()
+
     async def perform(
         self,
         action: str,
@@ -144,6 +169,17 @@ class Desk:
         Never raises an OpsError: the outcome says what happened. When it is cancelled, the journal says that
         it is not known whether it happened.
         """
+        apart = action in _NOT_AWAITED or detail.get("automatic")
+        with nullcontext() if apart else self.begun():
+            return await self._perform(action, subject, detail, work)
+
+    async def _perform(
+        self,
+        action: str,
+        subject: str,
+        detail: Mapping[str, object],
+        work: Callable[[str], Awaitable[Done]],
+    ) -> Outcome:
         op = self.nonce()
         if self.read_only:
             hint = trusted("start without --read-only, or set `read_only: false` in the context")
@@ -217,6 +253,10 @@ class Desk:
             message,
             detail,
         )
+
+
+_NOT_AWAITED = ("undo", "command", "synthetic")
+"""What an undo does not wait for: undos come one after another by themselves, and the others cannot be undone."""
 
 
 def _result(error: OpsError) -> Result:

@@ -44,7 +44,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
 class Focus(msgspec.Struct, frozen=True, kw_only=True):
     """What a key would act upon at the moment it is pressed. `group` counts the alerts around the row that nobody
-    has; `own` says that the row's ack is one's own, `renewable` that it is old enough to acknowledge it again."""
+    has; `own` says that the row's ack is one's own, `renewable` that it is old enough to acknowledge it again.
+    `writing` says that something that can be undone has not ended yet."""
 
     scope: Scope
     read_only: bool = False
@@ -58,6 +59,7 @@ class Focus(msgspec.Struct, frozen=True, kw_only=True):
     flags_known: bool = True
     command: Command | None = None
     undoable: Entry | None = None
+    writing: bool = False
     restorable: bool = False
     copyable: bool = True
 
@@ -425,7 +427,7 @@ def _why_not_run(focus: Focus) -> str:
 
 
 def _why_not_undo(focus: Focus) -> str:
-    return "" if focus.undoable is not None else "nothing to undo"
+    return "" if focus.undoable is not None or focus.writing else "nothing to undo"
 
 
 def _why_not_copy(focus: Focus) -> str:

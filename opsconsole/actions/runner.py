@@ -89,9 +89,10 @@ class Runner:
         """Begin the age of one's own ack anew."""
         return await ack_keep.ack_again(self._desk, current, self._acks)
 
-    async def silence(self, draft: Silence) -> Outcome:
-        """Create the drafted silence in the cluster that it names."""
-        return await silence.create(self._desk, draft)
+    async def silence(self, draft: Silence, again: str = "") -> Outcome:
+        """Create the drafted silence in the cluster that it names; `again` is the id of the expired one that it
+        is created like."""
+        return await silence.create(self._desk, draft, again)
 
     async def edit(self, before: Silence, wanted: Silence) -> Outcome:
         """Give a silence, as it was shown, the matchers, times and comment of `wanted`; refused, with what is
@@ -159,6 +160,11 @@ class Runner:
         """What became of this user's actions that were cut off: for the start. Those that cannot be told yet come
         with the result OPEN. Raises JournalError."""
         return await settle_open(self._desk, self._flags)
+
+    @property
+    def writing(self) -> bool:
+        """Whether something that can be undone has not ended yet: `undo` waits for it."""
+        return self._desk.writing
 
     def last_undoable(self) -> Entry | None:
         """The outcome that `undo` would take back."""

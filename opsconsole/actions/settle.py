@@ -88,7 +88,7 @@ async def _settle(desk: Desk, flags: FlagActions, intent: Entry) -> Outcome | No
 async def _look(desk: Desk, flags: FlagActions, intent: Entry) -> Done:
     """How it ended. Raises Unsettled, SourceError, FlagError or Refused."""
     try:
-        if intent.action in ("ack", "silence"):
+        if intent.action in ("ack", "silence", "recreate"):
             return await found.created_or_not(desk, intent, cluster_of(intent.detail))
         if intent.action == "expire":
             return await found.expired_or_not(desk, intent)

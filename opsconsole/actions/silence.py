@@ -21,9 +21,10 @@ the clocks must not make it start late. Alertmanager makes of a past start its o
 _NONCE = re.compile(r"\s*\[op=[0-9a-zA-Z_-]+\]\s*$")
 
 
-async def create(desk: Desk, draft: Silence) -> Outcome:
+async def create(desk: Desk, draft: Silence, again: str = "") -> Outcome:
     """Create the drafted silence in `draft.cluster`; the comment gets the op's nonce. A draft that starts now
-    or before starts at once. Its times are those of the server's clock (`Desk.now`)."""
+    or before starts at once. Its times are those of the server's clock (`Desk.now`). With `again`, the id of an
+    expired one, it is journalled as the recreation of that."""
 
     async def work(op: str) -> Done:
         cluster = desk.cluster(draft.cluster)
@@ -36,10 +37,13 @@ async def create(desk: Desk, draft: Silence) -> Outcome:
             starts_at=draft.starts_at if draft.starts_at.timestamp() > now + SKEW else moment(now - SKEW),
         )
         made = await post(desk, cluster, silence, op)
-        words = f"silenced {subject_of(made.silence)} until {clock_words(made.silence.ends_at)}"
+        words = (
+            f"silenced {subject_of(made.silence)} {again and 'again '}until {clock_words(made.silence.ends_at)}"
+        )
         return created(made, words, op)
 
-    return await desk.perform("silence", subject_of(draft), {"silence": as_data(draft)}, work)
+    detail = {"silence": as_data(draft), **({"recreates": again} if again else {})}
+    return await desk.perform("recreate" if again else "silence", subject_of(draft), detail, work)
 
 
 async def extend(desk: Desk, silence: Silence, until: float, *, because: str) -> Outcome:

@@ -58,7 +58,8 @@ async def extend(desk: Desk, silence: Silence, until: float) -> Outcome:
 async def expire_all(desk: Desk, silences: Sequence[Silence]) -> tuple[Outcome, ...]:
     """End several silences, one after another, each journalled; one undo takes all of them back."""
     group = desk.nonce() if len(silences) > 1 else ""
-    return tuple([await expire(desk, silence, group=group) for silence in silences])
+    with desk.begun():
+        return tuple([await expire(desk, silence, group=group) for silence in silences])
 
 
 async def put_back(desk: Desk, how: Mapping[str, object]) -> Done:

@@ -51,8 +51,10 @@ class Undo:
 
     async def undo(self) -> Outcome:
         """Take it back; what one key did to several, as a whole. What cannot be taken back says why, and the next
-        undo goes on to what was done before it."""
+        undo goes on to what was done before it. What is still being written when the key is pressed is what it
+        means: that is waited for."""
         async with self._one_by_one:
+            await self._desk.idle()
             self._cache = None
             entry = self.last()
             if entry is None:

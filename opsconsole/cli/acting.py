@@ -171,13 +171,14 @@ class Acting:
             )
         return self._runner
 
-    def create(self, draft: Silence) -> Outcome:
-        """Create the draft in its cluster, signed with its `created_by`; the journal says who this user is."""
+    def create(self, draft: Silence, again: str = "") -> Outcome:
+        """Create the draft in its cluster, signed with its `created_by`; the journal says who this user is, and
+        which expired one it is `again`."""
         runner = self.runner
         signed = self._signed[draft.cluster]
         signed.author = draft.created_by
         try:
-            return self.run(runner.silence(draft))
+            return self.run(runner.silence(draft, again))
         finally:
             signed.author = trusted("")
 

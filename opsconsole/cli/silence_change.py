@@ -182,7 +182,7 @@ def recreate(
             )
         where = acting.one(old.cluster)
         now = acting.now(where)
-        seconds = parse_duration(duration) if duration else old.ends - old.starts_at.timestamp()
+        seconds = parse_duration(duration) if duration else _lasted(old)
         if seconds <= 0:
             raise UsageError("a silence must last longer than nothing", hint="--duration 30m")
         draft = _again(old, acting.user, now, seconds, comment)
@@ -192,7 +192,7 @@ def recreate(
         tell(f"{safe(format_matchers(draft.matchers), CELL)} for {format_duration(seconds)}")
         asking = Question(where=where, matchers=draft.matchers, seconds=seconds, yes=yes, hides=hides)
         approve(acting, asking)
-        outcome = acting.create(draft)
+        outcome = acting.create(draft, old.id)
     write_ids([outcome])
     report([outcome])
 
@@ -219,6 +219,10 @@ def _again(old: Silence, user: str, now: float, seconds: float, comment: str) ->
         comment=safe_block(comment.strip() or plain_comment(old)),
         status=SilenceStatus(),
     )
+
+
+def _lasted(old: Silence) -> float:
+    return float(max(60, round(old.ends - old.starts_at.timestamp())))
 
 
 def _end(before: Silence, duration: str, until: str, now: float) -> datetime:

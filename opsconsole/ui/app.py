@@ -227,6 +227,8 @@ class ConsoleApp(KeysInTurn[int]):
         self.run_worker(self._undo(), group="actions", exit_on_error=False)
 
     async def _undo(self) -> None:
+        if self.services.runner.writing:
+            self.tell("undo waits until what you did is written")
         self.report(await self.services.runner.undo())
 
     def do_quit(self) -> None:

@@ -105,7 +105,7 @@ def _effects(intent: Entry, outcomes: Mapping[str, Entry]) -> list[tuple[str, Wa
     detail = intent.detail
     if intent.action == "ack":
         return [(intent.op, Way("stands"))]
-    if intent.action == "silence":
+    if intent.action in ("silence", "recreate"):
         return [(intent.op, _standing(detail["silence"]))]
     if intent.action == "edit":
         return [(_silence(detail["silence"]).op, _standing(detail["wanted"]))]

@@ -258,6 +258,7 @@ class FakeRunner:
         self.hidden: Callable[[tuple[Matcher, ...]], Iterable[Alert]] = lambda matchers: ()
         self.partial = trusted("")
         self.undoable: Entry | None = None
+        self.writing = False
         self.output: tuple[str, ...] = ()
         self.plan = AckPlan(why=trusted("one silence each: they differ"))
 

@@ -70,6 +70,7 @@ class AlertActions(ConsoleScreen):
             scope=self.scope,
             read_only=base.read_only,
             undoable=base.undoable,
+            writing=base.writing,
             row=row,
             marked=len(marked),
             group=sum(ackable(one) for one in self.group()),

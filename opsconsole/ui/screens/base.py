@@ -80,6 +80,7 @@ class ConsoleScreen(Screen[None]):
             scope=self.scope,
             read_only=self.snapshot.context.read_only,
             undoable=self.services.runner.last_undoable(),
+            writing=self.services.runner.writing,
         )
 
     @property

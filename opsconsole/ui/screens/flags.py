@@ -107,6 +107,7 @@ class FlagsScreen(ListScreen):
             scope=self.scope,
             read_only=snapshot.context.read_only,
             undoable=self.services.runner.last_undoable(),
+            writing=self.services.runner.writing,
             flag=flag,
             flags_known=snapshot.flags is not None and snapshot.flags.known(snapshot.now),
             restorable=flag is not None and rollback_of(snapshot.journal, flag.key) is not None,

@@ -70,6 +70,7 @@ class IncidentScreen(ListScreen):
             scope=self.scope,
             read_only=self.snapshot.context.read_only,
             undoable=self.services.runner.last_undoable(),
+            writing=self.services.runner.writing,
             copyable=self._under_cursor() is not None,
         )
 

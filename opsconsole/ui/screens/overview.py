@@ -87,6 +87,7 @@ class OverviewScreen(ConsoleScreen):
             scope=self.scope,
             read_only=self.snapshot.context.read_only,
             undoable=self.services.runner.last_undoable(),
+            writing=self.services.runner.writing,
             row=row,
             own=row is not None and own_ack(self.snapshot, row),
             renewable=row is not None and renewable(self.snapshot, row),

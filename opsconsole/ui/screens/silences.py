@@ -99,6 +99,7 @@ class SilencesScreen(ListScreen):
             scope=self.scope,
             read_only=self.snapshot.context.read_only,
             undoable=self.services.runner.last_undoable(),
+            writing=self.services.runner.writing,
             silence=self._under_cursor(),
             marked=len(self.marked()),
             copyable=self._under_cursor() is not None,

@@ -30,13 +30,19 @@ _LISTED = 12
 
 
 async def create(
-    screen: ConsoleScreen, cluster: str, matchers: Matchers = (), *, until: str = "2h", comment: str = ""
+    screen: ConsoleScreen,
+    cluster: str,
+    matchers: Matchers = (),
+    *,
+    until: str = "2h",
+    comment: str = "",
+    again: str = "",
 ) -> None:
-    """Ask for a silence and make it."""
+    """Ask for a silence and make it; `again` is the id of the expired one that it is made like."""
     form = SilenceForm(screen.services, cluster, matchers, until=until, comment=comment)
     draft = await screen.app.push_screen_wait(form)
     if draft is not None:
-        screen.console_app.report(await screen.services.runner.silence(draft))
+        screen.console_app.report(await screen.services.runner.silence(draft, again))
 
 
 async def recreate(screen: ConsoleScreen, silence: Silence) -> None:
@@ -44,7 +50,8 @@ async def recreate(screen: ConsoleScreen, silence: Silence) -> None:
     seconds = round(silence.ends - silence.starts_at.timestamp())
     comment = plain_comment(silence).replace("\n", " ").strip()
     until = format_duration(max(60, seconds))
-    await create(screen, silence.cluster, silence.matchers, until=until, comment=comment)
+    again = silence.id
+    await create(screen, silence.cluster, silence.matchers, until=until, comment=comment, again=again)
 
 
 async def edit(screen: ConsoleScreen, silence: Silence) -> None:

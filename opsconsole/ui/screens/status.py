@@ -67,6 +67,7 @@ class StatusScreen(ListScreen):
             scope=self.scope,
             read_only=self.snapshot.context.read_only,
             undoable=self.services.runner.last_undoable(),
+            writing=self.services.runner.writing,
             copyable=row is not None and bool(row.text),
         )
 
