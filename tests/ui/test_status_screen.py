@@ -56,6 +56,27 @@ async def test_sections_with_the_worst_first(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
+async def test_what_is_ok_is_one_line_a_group_and_enter_lists_it(size: tuple[int, int]) -> None:
+    def many(_: Snapshot) -> Sequence[Verdict]:
+        ids = ["rules.bad", *(f"rules.{n}" for n in range(40)), "probes.one"]
+        levels = [Level.WARNING, *[Level.OK] * 41]
+        return [
+            Verdict(id=id, title=trusted(f"title of {id}"), level=level, reason=trusted(f"reason of {id}"))
+            for id, level in zip(ids, levels, strict=True)
+        ]
+
+    async with driven(StatusScreen, full(targets=None, rules=()), size, checks=many) as screen:
+        text = await whole(screen)
+        assert "title of rules.bad" in text
+        assert "title of probes.one" in text
+        assert "40 checks: title of rules.0" in text
+        assert "reason of rules.39" not in text
+        await screen.press("G", "k", "y")
+        assert "title of rules.0: reason of rules.0\n" in screen.app.clipboard
+        assert "title of rules.39: reason of rules.39" in screen.app.clipboard
+
+
+@pytest.mark.parametrize("size", SIZES)
 async def test_what_is_not_known_comes_first_with_why_and_since_when(size: tuple[int, int]) -> None:
     snapshot = full()
     then = NOW - 42

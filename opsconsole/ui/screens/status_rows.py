@@ -220,14 +220,34 @@ def _wrong(snapshot: Snapshot, drawing: Drawing) -> list[StatusRow]:
 
 
 def _checks(verdicts: Sequence[Verdict], drawing: Drawing) -> list[StatusRow]:
-    rows = []
-    for verdict in sorted(verdicts, key=lambda v: (-badness(v.level), bool(v.because), v.id)):
-        line = verdict_row(verdict, width=drawing.width, theme=drawing.theme, glyphs=drawing.glyphs)
-        parts = [f"{LEVEL_WORDS[verdict.level]}  {verdict.title}: {verdict.reason}", *verdict.evidence]
-        parts += [f"hint: {verdict.hint}"] if verdict.hint else []
-        parts += [f"it follows from {verdict.because}"] if verdict.because else []
-        rows.append(StatusRow(key=f"check.{verdict.id}", line=line, text=safe_block("\n".join(parts), 16_000)))
+    """What is not OK, the worst first; then the OK ones, a line for each group."""
+    bad = [v for v in verdicts if v.level is not Level.OK]
+    rows = [_check(v, drawing) for v in sorted(bad, key=lambda v: (-badness(v.level), bool(v.because), v.id))]
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.level is Level.OK:
+            groups.setdefault(verdict.group, []).append(verdict)
+    for group, members in groups.items():
+        rows.append(_check(members[0], drawing) if len(members) == 1 else _good(group, members, drawing))
     return rows
+
+
+def _check(verdict: Verdict, drawing: Drawing) -> StatusRow:
+    line = verdict_row(verdict, width=drawing.width, theme=drawing.theme, glyphs=drawing.glyphs)
+    parts = [f"{LEVEL_WORDS[verdict.level]}  {verdict.title}: {verdict.reason}", *verdict.evidence]
+    parts += [f"hint: {verdict.hint}"] if verdict.hint else []
+    parts += [f"it follows from {verdict.because}"] if verdict.because else []
+    return StatusRow(key=f"check.{verdict.id}", line=line, text=safe_block("\n".join(parts), 16_000))
+
+
+def _good(group: str, members: Sequence[Verdict], drawing: Drawing) -> StatusRow:
+    """One line for the checks of a group that are OK; enter lists them."""
+    names = [str(verdict.title) for verdict in members]
+    reason = safe(f"{len(members)} checks: {', '.join(names)}", 400)
+    whole = Verdict(id=group, title=safe(group, 40), level=Level.OK, reason=reason)
+    line = verdict_row(whole, width=drawing.width, theme=drawing.theme, glyphs=drawing.glyphs)
+    text = [part for v in members for part in (f"{v.title}: {v.reason}", *(f"  {said}" for said in v.evidence))]
+    return StatusRow(key=f"checks.{group}", line=line, text=safe_block("\n".join(text), 64_000))
 
 
 def _targets(snapshot: Snapshot, drawing: Drawing) -> list[StatusRow]:
