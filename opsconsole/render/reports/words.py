@@ -58,8 +58,9 @@ def mark(line: Line) -> str:
 
 
 def details(line: Line) -> list[str]:
-    """The lines of evidence, and the hint."""
-    found = [part for text in line.verdict.evidence for part in text.splitlines()]
+    """The lines of evidence that say more than the reason, and the hint."""
+    told = line.verdict.reason
+    found = [part for text in line.verdict.evidence if text != told for part in text.splitlines()]
     return [*found, f"hint: {line.verdict.hint}"] if line.verdict.hint else found
 
 

@@ -420,6 +420,14 @@ def test_long_lines_are_broken_between_words_only_on_a_terminal() -> None:
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == written(whole, "text", columns=60)
 
 
+def test_evidence_that_repeats_the_reason_is_not_told_twice() -> None:
+    whole = report((verdict("alerts.response", Level.WARNING, evidence=(trusted("a reason"), trusted("more"))),))
+    text = written(whole, "text")
+    assert text.count("a reason") == 1
+    assert "more" in text
+    assert json.loads(written(whole, "json"))["checks"][0]["evidence"] == ["a reason", "more"]
+
+
 def test_colour_changes_nothing_but_colour() -> None:
     for whole in KINDS.values():
         coloured = written(whole, "text", colour=True)
