@@ -1,7 +1,8 @@
 """Real Prometheus and Alertmanager on loopback ports, with a simulated application and a flag file.
 
 The servers run with the playbook's own files: its rules and its routing with shorter delays (what exactly is in
-`compress.py`), and its `stack/prometheus.yml` with other addresses and intervals (`stackfile.py`).
+`compress.py`), and its `stack/prometheus.yml` with other addresses and intervals (`stackfile.py`). The application
+hears what goes to the routing's placeholders for pagers and chats (`heard.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from opsconsole.config.playbooks import find_playbook
 from opsconsole.demo.backfill import shortest_window, write_history
 from opsconsole.demo.compress import INTERVAL, compressed_copy
 from opsconsole.demo.embedded import PLAYBOOK, DemoEndpoints
+from opsconsole.demo.heard import receivers_on_loopback
 from opsconsole.demo.probes import on_loopback as probes_on_loopback
 from opsconsole.demo.processes import Child
 from opsconsole.demo.release import FILE_NAME, flag_file, write_flags
@@ -144,6 +146,7 @@ class RealStack:
         totals = self._write_history(folder, system, playbook, stack, start) if self._backfill else None
         ports = self._start_app(folder, flags, start, totals)
         first = next(iter(ports.values()))
+        receivers_on_loopback(playbook, f"http://127.0.0.1:{self._control}")
         probes_on_loopback(playbook, lambda host: f"http://127.0.0.1:{ports.get(host, first)}")
         alertmanager = self._start_alertmanager(playbook)
         prometheus = self._start_prometheus(folder, system, playbook, stack, ports, alertmanager)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -78,7 +79,14 @@ def test_the_real_stack_tells_the_story_and_ends(stack: tuple[RealStack, DemoEnd
         reply = httpx.get(f"{endpoints.alertmanager_url}/api/v2/alerts", trust_env=False).json()
         return {alert["labels"]["alertname"] for alert in reply}
 
+    def notified(what: str) -> float:
+        text = httpx.get(f"{endpoints.alertmanager_url}/metrics", trust_env=False).text
+        found = re.findall(rf'^alertmanager_{what}{{integration="webhook"}} (.+)$', text, re.M)
+        return sum(float(value) for value in found)
+
     eventually(lambda: "HighErrorRate" in firing(), 90, "HighErrorRate")
+    eventually(lambda: notified("notifications_total") > 0, 30, "a notification")
+    assert notified("notification_requests_failed_total") == 0
     content = json.loads(endpoints.flags_file.read_text())
     content["flags"]["new_pricing"]["defaultVariant"] = "off"
     endpoints.flags_file.write_text(json.dumps(content))

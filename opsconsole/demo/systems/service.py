@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from opsconsole.demo.heard import heard
 from opsconsole.demo.httpd import Handler, Request, Response, json_response, text_response
 from opsconsole.demo.probes import HEALTH
 from opsconsole.demo.release import FlagWatch, release
@@ -85,8 +86,11 @@ class Application:
 
     def control(self, request: Request) -> Response:
         """`GET /faults` says which faults are on; `POST /faults/NAME` with `{"on": true}`, `{"level": 0.5}` or
-        `?level=0.5` turns one on or off. A fault of the release stays on while the flag is served."""
+        `?level=0.5` turns one on or off. A fault of the release stays on while the flag is served.
+        Notifications are taken."""
         self.tick()
+        if heard(request):
+            return json_response({})
         if request.path == "/faults":
             if request.method not in ("GET", "HEAD"):
                 return _wrong("only GET; one fault is at /faults/NAME", 405)

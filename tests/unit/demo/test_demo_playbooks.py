@@ -11,6 +11,7 @@ import yaml
 from opsconsole.cli.demo import demo_servers
 from opsconsole.config.playbooks import find_playbook
 from opsconsole.demo import real
+from opsconsole.demo.heard import PLACEHOLDER, receivers_on_loopback
 from opsconsole.demo.real import RealStack
 from opsconsole.demo.stackfile import on_loopback, read_stack, static_labels
 from opsconsole.demo.systems.registry import find_system, system_names
@@ -119,3 +120,14 @@ def test_a_stack_that_does_not_fit_is_named(tmp_path: Path, text: str, message: 
 def test_a_playbook_without_a_stack_gets_a_plain_one(tmp_path: Path) -> None:
     content = read_stack(tmp_path, find_system("accubooks"))
     assert yaml.safe_load(yaml.safe_dump(content))["scrape_configs"][0]["job_name"] == "accubooks"
+
+
+@pytest.mark.parametrize("name", system_names())
+def test_the_placeholders_of_receivers_are_heard_and_nothing_else_changes(name: str, tmp_path: Path) -> None:
+    file, before = tmp_path / "alertmanager.yaml", (find_playbook(name) / "alertmanager.yaml").read_text()
+    file.write_text(before)
+    receivers_on_loopback(tmp_path, "http://127.0.0.1:40000")
+    after = file.read_text()
+    assert PLACEHOLDER in before
+    assert ":9/" not in str(yaml.safe_load(after))
+    assert after.replace("http://127.0.0.1:40000/heard/", PLACEHOLDER) == before
