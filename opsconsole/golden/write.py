@@ -11,7 +11,8 @@ from opsconsole.errors import UsageError
 from opsconsole.golden.yamltext import Raw, Tree, duration, number, yaml_lines
 from opsconsole.model.guard import Guard, GuardRule
 from opsconsole.model.oncall import SEATS, OnCall
-from opsconsole.model.playbook import AlertGuide, Dashboard, Panel, Playbook, Threshold
+from opsconsole.model.playbook import AlertGuide, Dashboard, JobSpec, Panel, Playbook, Probe, Threshold
+from opsconsole.model.silence_templates import SilenceTemplate
 from opsconsole.text import safe
 
 FILE = "playbook.yaml"
@@ -37,23 +38,22 @@ def write_playbook(folder: Path, name: str, playbook: Playbook) -> None:
 
 
 def playbook_text(playbook: Playbook) -> str:
-    """The playbook as YAML. Runbooks are files of their own and are not in it."""
+    """The playbook as YAML. Rules and runbooks are files of their own and are not in it."""
     tree: dict[str, Tree] = {
         "system": playbook.system,
         "title": playbook.title if playbook.title != playbook.system else None,
         "owner": playbook.owner or None,
         "reviewed": Raw(playbook.reviewed) if playbook.reviewed else None,
         "severities": list(playbook.severities) or None,
-        "jobs": [{"name": job.name, "instances": Raw(str(job.instances))} for job in playbook.jobs] or None,
+        "prometheus": _needs(playbook),
+        "deadman": playbook.deadman or None,
+        "jobs": [_job(job) for job in playbook.jobs] or None,
         "response": {word: duration(seconds) for word, seconds in playbook.response.items()} or None,
         "acknowledge": {word: duration(seconds) for word, seconds in playbook.acknowledge.items()} or None,
         "flag_panel": playbook.flag_panel or None,
         "alerts": {name: _alert(guide) for name, guide in playbook.alerts.items()} or None,
-        "probes": [
-            {"name": p.name, "url": p.url, "status": Raw(str(p.status)), "timeout": duration(p.timeout)}
-            for p in playbook.probes
-        ]
-        or None,
+        "probes": [_probe(probe) for probe in playbook.probes] or None,
+        "silences": [_template(template) for template in playbook.silences] or None,
         "oncall": _oncall(playbook.oncall) if playbook.oncall is not None else None,
         "escalation": [
             {"after": duration(step.after), "to": list(step.to), "action": step.action}
@@ -64,6 +64,44 @@ def playbook_text(playbook: Playbook) -> str:
         "dashboards": [_dashboard(dashboard) for dashboard in playbook.dashboards] or None,
     }
     return "\n".join(yaml_lines(tree)) + "\n"
+
+
+def _needs(playbook: Playbook) -> Tree:
+    if not playbook.retention and not playbook.strict:
+        return None
+    return {
+        "retention": duration(playbook.retention) if playbook.retention else None,
+        "strict": Raw("true") if playbook.strict else None,
+    }
+
+
+def _job(job: JobSpec) -> Tree:
+    return {
+        "name": job.name,
+        "instances": Raw(str(job.instances)),
+        "interval": duration(job.interval) if job.interval else None,
+    }
+
+
+def _probe(probe: Probe) -> Tree:
+    return {
+        "name": probe.name,
+        "url": probe.url,
+        "status": Raw(str(probe.status)),
+        "timeout": duration(probe.timeout),
+        "latency": duration(probe.latency) if probe.latency else None,
+        "contains": probe.contains or None,
+    }
+
+
+def _template(template: SilenceTemplate) -> Tree:
+    return {
+        "name": template.name,
+        "title": template.title,
+        "duration": duration(template.duration),
+        "comment": template.comment,
+        "matchers": [str(matcher) for matcher in template.matchers],
+    }
 
 
 def _alert(guide: AlertGuide) -> Tree:

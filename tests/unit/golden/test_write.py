@@ -89,7 +89,11 @@ def playbooks(draw: st.DrawFn) -> Playbook:
         folder="",
         dashboards=(msgspec.structs.replace(dashboards[0], refresh=refresh),),
         jobs=tuple(
-            JobSpec(name=name, instances=draw(st.integers(1, 1000)))
+            JobSpec(
+                name=name,
+                instances=draw(st.integers(1, 1000)),
+                interval=float(draw(st.sampled_from([0, 15, 90, 3600]))),
+            )
             for name in draw(st.lists(PLAIN, unique=True, max_size=3))
         ),
         response=draw(st.dictionaries(st.sampled_from(["critical", "high", "warning"]), SECONDS)),
@@ -116,7 +120,9 @@ def test_any_playbook_loads_as_what_was_written(playbook: Playbook) -> None:
 
 @pytest.mark.parametrize("folder", list_playbooks(), ids=lambda folder: folder.name)
 def test_the_shipped_playbooks_load_as_what_was_written(folder: Path) -> None:
-    playbook = load_playbook(folder, runbooks=False)
+    loaded = load_playbook(folder, runbooks=False)
+    # What other files of the folder say is not written.
+    playbook = msgspec.structs.replace(loaded, rules=(), runbook_names=frozenset())
     assert there_and_back(playbook) == playbook
 
 
