@@ -261,6 +261,7 @@ async def test_a_template_is_filled_from_the_alert_under_the_cursor(size: tuple[
         assert fill.focused is fill.query_one("#gap-ticket", Input)
         await screen.press("enter")
         assert isinstance(screen.app.screen, FillDialog), "one gap is left"
+        assert "still to fill: ticket" in screen.text
         form = await opened(screen, SilenceForm, *"OPS-1", "enter")
         assert 'route="/api/f"' in form.query_one("#matchers", TextArea).text
         assert form.query_one("#until", Input).value == "4h"

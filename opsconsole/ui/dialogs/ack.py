@@ -37,7 +37,8 @@ class AckDialog(PromptDialog):
         lasts = format_duration(snapshot.context.acks.duration)
         extender = snapshot.extender
         where = ",".join(dict.fromkeys(snapshot.place(row.alert.cluster) for row in rows))
-        keeps = "" if extender == "nobody" else f", extended by {extender} while it fires"
+        fires = "it fires" if count == 1 else "they fire"
+        keeps = "" if extender == "nobody" else f", extended by {extender} while {fires}"
         if extender == THIS_CONSOLE:
             keeps += f" until it is {format_duration(snapshot.context.acks.max_age)} old"
         what = "exactly this alert" if count == 1 else f"these {count} alerts"

@@ -27,6 +27,8 @@ from opsconsole.ui.services import Services
 class EditForm(SilenceForm):
     """Gives the silence as it is to be, under the id that it has. What is not touched stays exactly as it is."""
 
+    verb = "save"
+
     def __init__(self, services: Services, silence: Silence) -> None:
         end = silence.ends_at.astimezone(services.zone)
         comment = plain_comment(silence).replace("\n", " ").strip()

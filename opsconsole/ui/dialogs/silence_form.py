@@ -44,6 +44,9 @@ class SilenceForm(Dialog[Silence]):
         Binding("ctrl+n", "take_nearest", show=False),
     ]
 
+    verb: ClassVar[str] = "silence"
+    """What a yes to its questions does."""
+
     def __init__(
         self,
         services: Services,
@@ -151,15 +154,15 @@ class SilenceForm(Dialog[Silence]):
         seconds = draft.ends - max(self._now, draft.starts_at.timestamp())
         why = reasons(radius, seconds, self._snapshot.context.limits, self._everything())
         matchers = [str(matcher) for matcher in draft.matchers]
-        title = f"Silence on {safe(self._cluster or 'Alertmanager', 40)}?"
+        title = f"{self._title}?"
         if why:
             lines: list[str | Text] = [*why, "", *radius_lines(self.services, radius, limit=8), "", *matchers]
             return TypedConfirmDialog(
-                self.services, title, lines, name=radius.answer, noun="number", verb="silence"
+                self.services, title, lines, name=radius.answer, noun="number", verb=self.verb
             )
         if not radius.alerts:
             empty = ["It hides no alert now: is a matcher mistyped?", "", *matchers]
-            return ConfirmDialog(self.services, title, empty, verb="silence all the same")
+            return ConfirmDialog(self.services, title, empty, verb=f"{self.verb} all the same")
         return None
 
     def _everything(self) -> int | None:

@@ -118,6 +118,7 @@ class FillDialog(Dialog[dict[str, str]]):
         if not gaps:
             self.action_accept()
         elif self.armed:
+            self._still_to_fill(gaps)
             self.query_one(f"#gap-{gaps[0]}", Input).focus()
 
     def action_accept(self) -> None:
@@ -125,9 +126,12 @@ class FillDialog(Dialog[dict[str, str]]):
             return
         gaps = self._gaps()
         if gaps:
-            self.query_one("#gap-problem", Static).update(f"still to fill: {', '.join(gaps)}")
+            self._still_to_fill(gaps)
             return
         self.dismiss(self._values())
+
+    def _still_to_fill(self, gaps: Sequence[str]) -> None:
+        self.query_one("#gap-problem", Static).update(f"still to fill: {', '.join(gaps)}")
 
     def _values(self) -> dict[str, str]:
         return {name: self.query_one(f"#gap-{name}", Input).value.strip() for name in self._template.placeholders}

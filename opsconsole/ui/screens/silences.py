@@ -236,7 +236,8 @@ class SilencesScreen(ListScreen):
         return kept
 
     def _head(self, shown: int, every: int, expired: int) -> None:
-        pieces = [(f"{shown} of {every}" if shown != every else f"{every} silences", "dim")]
+        total = f"{every} silence{'' if every == 1 else 's'}"
+        pieces = [(f"{shown} of {every}" if shown != every else total, "dim")]
         if self._filter:
             pieces = [("filter: ", "dim"), (safe(self._filter, 60), "plain"), ("   ", "plain"), *pieces]
         if self._mine:
@@ -306,8 +307,9 @@ class SilencesScreen(ListScreen):
         line.add(severity_label(row.severity, glyphs), theme[SEVERITY_STYLES[row.severity]])
         line.add(f"  {row.alert.name}  ", theme["strong"])
         labels = {k: v for k, v in row.alert.labels.items() if k not in ("alertname", "severity")}
+        # Their end is cut off rather than the age, which would be another one.
+        line.add(f"{ago(now - row.alert.since)}  ")
         line.add(safe(" ".join(f"{k}={v}" for k, v in sorted(labels.items())), 200), theme["dim"])
-        line.add(f"  {ago(now - row.alert.since)}")
         return line.done()
 
 
