@@ -12,7 +12,7 @@ from opsconsole.actions.base import Cluster, Desk, Done, as_data
 from opsconsole.actions.silence import check, expire, plain_comment
 from opsconsole.actions.writing import clock_words, expire_now, moment, overwrite, subject_of
 from opsconsole.errors import JournalError, Refused
-from opsconsole.model.journal import Outcome, Phase, Result
+from opsconsole.model.journal import Entry, Outcome, Phase, Result
 from opsconsole.model.silence_changes import SAME_SECONDS, changes_between, successor
 from opsconsole.model.silences import Silence
 from opsconsole.text import SafeText, safe, safe_block
@@ -94,7 +94,7 @@ async def unchanged(desk: Desk, cluster: Cluster, before: Silence) -> Silence:
         if current.status.state == "expired":
             next_one = successor(current, (await cluster.silences()).data)
         by = await who(desk, before, current, next_one)
-        lines = [f"silence {name} was changed while you looked, by {by}", *map(str, changes)]
+        lines = [f"silence {name} was changed since, by {by}", *map(str, changes)]
         if next_one is not None:
             lines.append(f"{safe(next_one.id, 60)} took its place: {subject_of(next_one)}")
         raise Refused(
@@ -115,15 +115,29 @@ async def who(desk: Desk, before: Silence, now: Silence, next_one: Silence | Non
     except JournalError:
         entries = ()
     since = before.updated_at.timestamp() - SAME_SECONDS
+    signed = next_one or now
+    new_name = signed.created_by if signed.created_by != before.created_by else ""
     for entry in entries:
         silence = entry.detail.get("silence")
         same = isinstance(silence, dict) and silence.get("id") == before.id
-        if same and entry.phase is Phase.OUTCOME and entry.result is Result.DONE and entry.at >= since:
+        if not same or entry.phase is not Phase.OUTCOME or entry.result is not Result.DONE or entry.at < since:
+            continue
+        if not _made(entry, before) and new_name in ("", entry.user):
             return safe(f"{entry.user} with opsconsole at {clock_words(moment(entry.at))}")
-    signed = next_one or now
-    if signed.created_by != before.created_by:
-        return safe(signed.created_by, 60)
+    if new_name:
+        return safe(new_name, 60)
     return safe("someone: Alertmanager does not say who")
+
+
+def _made(entry: Entry, silence: Silence) -> bool:
+    """Whether an entry tells of the very change that made a silence what it was."""
+    undo = entry.detail.get("undo")
+    after = undo.get("after") if isinstance(undo, dict) else None
+    if not isinstance(after, dict):
+        return False
+    # Its id may be another one by now.
+    made = msgspec.convert(after, Silence)
+    return msgspec.structs.replace(made, id=silence.id, cluster=silence.cluster) == silence
 
 
 async def _present_id(desk: Desk, id: str) -> str:

@@ -14,7 +14,7 @@ from opsconsole.actions.first import withdraw_unless_first
 from opsconsole.actions.rollback import FlagActions, restoring
 from opsconsole.actions.silence import SKEW, created, draft_of, plain_comment
 from opsconsole.actions.silence_edit import put_back
-from opsconsole.actions.writing import clock_words, expire_now, moment, overwrite, post, subject_of
+from opsconsole.actions.writing import clock_words, expire_now, moment, overwrite, post
 from opsconsole.errors import JournalError, Refused
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
@@ -75,7 +75,7 @@ class Undo:
 
         async def work(op: str) -> Done:
             try:
-                done = await kinds[str(how["kind"])](how, op)
+                done = await kinds[str(how["kind"])]({**how, "subject": entry.subject, "action": entry.action}, op)
             except Refused as error:
                 words = f"{entry.action} of {entry.subject} cannot be undone: {error.message}"
                 done = Done(
@@ -122,12 +122,13 @@ class Undo:
         cluster = self._desk.cluster(str(how["cluster"]))
         made = [s for s in (await cluster.silences()).data if s.op == how["op"] and s.status.state != "expired"]
         if not made:
-            return Done(message=trusted("it had already ended; nothing was done"), cluster=cluster.name)
+            words = f"the {how['action']} on {how['subject']} had already ended; nothing was done"
+            return Done(message=safe(words), cluster=cluster.name)
         for silence in made:
             visible = await expire_now(self._desk, cluster, silence)
         what = "ack" if made[0].is_ack else "silence"
         return Done(
-            message=safe(f"undone: expired the {what} on {subject_of(made[0])}"),
+            message=safe(f"undone: expired the {what} on {how['subject']}"),
             silence_id=made[0].id,
             cluster=cluster.name,
             visible=visible,

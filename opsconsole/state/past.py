@@ -37,7 +37,7 @@ async def ask_past(ask: Ask, matchers: Matchers) -> Past:
             return past
         return await _confirmed(ask, past, names)
     except SourceError as error:
-        return unknown(f"{error.kind}: {error.message}")
+        return unknown(error.message if error.kind == SourceError.kind else f"{error.kind}: {error.message}")
 
 
 async def _confirmed(ask: Ask, none: Past, names: tuple[str, ...]) -> Past:

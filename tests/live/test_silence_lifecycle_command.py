@@ -250,6 +250,6 @@ def test_a_person_is_told_of_a_conflict(
         terminal.wait_for_text("comment: first", "Type yes")
         amtool(alertmanager, "silence", "update", "-c", "by amtool", made)
         terminal.send("yes\n")
-        terminal.wait_for_text("was changed while you looked", "by amtool", "nothing was written")
+        terminal.wait_for_text("was changed since", "by amtool", "nothing was written")
         assert terminal.wait_for_exit() == 1
     assert one(alertmanager, made)["comment"] == "by amtool"

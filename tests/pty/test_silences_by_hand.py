@@ -317,6 +317,7 @@ def test_an_undo_that_is_refused_says_why(hand: Hand) -> None:
     hand.sees("edited")
     hand.changed_by("carol", silence, "by carol")
     hand.types("u")
-    hand.sees("cannot be undone", "carol", "nothing was written")
+    hand.sees("cannot be undone", "creator:", "-> carol", "nothing was written")
+    assert "by root with opsconsole" not in " ".join(hand.terminal.text.split())
     (standing,) = hand.silences(name)
     assert (standing["createdBy"], standing["comment"]) == ("carol", "by carol")

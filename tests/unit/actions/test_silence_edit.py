@@ -148,6 +148,20 @@ async def test_the_journal_says_who_changed_it(console: Console) -> None:
     assert "by carol with opsconsole at" in outcome.message
 
 
+async def test_an_undo_does_not_take_ones_own_edit_for_the_change_that_is_in_its_way(console: Console) -> None:
+    before = await made(console)
+    await console.runner.edit(before, changed(before, comment=safe("mine")))
+    (mine,) = console.cluster.standing()
+    console.cluster.kept[mine.id] = changed(mine, comment=safe("hers"), created_by=safe("carol"))
+    outcome = await console.runner.undo()
+    assert outcome.result is Result.REFUSED
+    assert "was changed since, by carol\n" in outcome.message
+    assert "with opsconsole" not in outcome.message
+    console.cluster.kept[mine.id] = changed(mine, ends_at=moment(mine.ends + 600))
+    again = await console.runner.edit(mine, changed(mine, comment=safe("mine again")))
+    assert "by someone: Alertmanager does not say who" in again.message
+
+
 async def test_what_took_its_place_is_named(console: Console) -> None:
     before = await made(console)
     console.cluster.new_id_on_update = True
