@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -14,6 +13,7 @@ from opsconsole.cli.options import connected
 from opsconsole.cli.silence_change import edit, extend, recreate
 from opsconsole.cli.silence_common import MATCHERS_HELP, ShowOption, instant, instant_of, show, write_ids
 from opsconsole.cli.silence_expire import expire
+from opsconsole.cli.silence_import import import_
 from opsconsole.cli.silence_list import export, list_
 from opsconsole.cli.silence_preview import HidesOption, Question, approve, near_lines, preview
 from opsconsole.cli.silence_template import asked_of, templates
@@ -21,11 +21,10 @@ from opsconsole.cli.tables import CELL, write_text
 from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.config.discover import Options
 from opsconsole.errors import ExitCode, UsageError
-from opsconsole.model.journal import Result
 from opsconsole.model.matchers import Matchers, format_matchers
 from opsconsole.model.radius import refuse_everything
 from opsconsole.model.silences import Silence, SilenceStatus
-from opsconsole.render.silence_commands import add_commands, import_commands
+from opsconsole.render.silence_commands import add_commands
 from opsconsole.render.times import format_duration
 from opsconsole.text import safe, safe_block
 
@@ -35,10 +34,6 @@ app = typer.Typer(
 
 app.command("list")(list_)
 app.command("query", hidden=True)(list_)
-
-FileArgument = Annotated[
-    str, typer.Argument(metavar="[FILE|-]", help="amtool's JSON; - is standard input, and so is nothing.")
-]
 
 
 @app.command("add")
@@ -153,40 +148,4 @@ app.command("expire")(expire)
 app.command("recreate")(recreate)
 app.command("templates")(templates)
 app.command("export")(export)
-
-
-@app.command("import")
-@connected
-def import_(
-    options: Options,
-    file: FileArgument = "-",
-    force: Annotated[
-        bool, typer.Option("--force", "-f", help="Create what exists already once more, as amtool does.")
-    ] = False,
-    show_command: ShowOption = False,
-    cluster: ClusterOption = "",
-) -> None:
-    """Create the silences of a file of amtool's JSON; the new ids on standard output.
-
-    Each gets a new id and keeps its creator, comment and end. What has ended and what exists already is skipped.
-    """
-    from opsconsole.cli.silence_file import missing, read_silences  # it imports the actions, which need a while
-
-    read = read_silences(file)
-    with Acting(options, writes=not show_command) as acting:
-        where = acting.one(cluster)
-        there: Sequence[Silence] = () if force else acting.silences((where,))
-        drafts, skipped = missing(read, there, where.name, instant_of(acting.now(where)), twice=force)
-        for reason in skipped:
-            tell(reason)
-        if show_command:
-            show(acting, import_commands(file, drafts, where.urls[0]))
-            return
-        outcomes = []
-        for draft in drafts:
-            outcome = acting.create(draft)
-            write_ids([outcome])
-            outcomes.append(outcome)
-    done = sum(outcome.result is Result.DONE for outcome in outcomes)
-    tell(f"imported {done:,} of {len(read):,}, skipped {len(skipped):,}")
-    report(outcomes)
+app.command("import")(import_)

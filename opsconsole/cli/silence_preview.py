@@ -6,7 +6,7 @@ import shlex
 import sys
 import termios
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import msgspec
@@ -118,6 +118,12 @@ def approve(acting: Acting, asked: Question) -> None:
                 "these matchers hide no alert now; nothing was done",
                 hint="--yes silences what may come all the same",
             )
+    until_confirmed(acting, asked, radius, lambda: acting.hidden_by(asked.where, asked.matchers))
+
+
+def until_confirmed(acting: Acting, asked: Question, radius: Radius, look: Callable[[], Radius]) -> None:
+    """Ask about what is hidden (`radius`) until the answer is to what is hidden then, which `look` tells.
+    Raises as `approve`."""
     again = False
     while True:
         if asked.hides and asked.hides.strip().lower() != radius.answer:
@@ -130,7 +136,7 @@ def approve(acting: Acting, asked: Question) -> None:
         if asked.yes and (asked.hides or not why) and not again:
             return
         _ask_for(radius, why, asked)
-        now = acting.hidden_by(asked.where, asked.matchers)
+        now = look()
         change = changed(radius, now)
         if change is None:
             return

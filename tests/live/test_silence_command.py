@@ -249,7 +249,7 @@ def test_an_import_that_fails_in_part_says_so(run: Run, other: Any) -> None:
     wide = {"matchers": [{"name": "a", "value": ".*", "isRegex": True, "isEqual": True}], **rest}
     past = {**good, "endsAt": "2026-01-02T00:00:00Z"}
     at = f"--alertmanager={other.url}"
-    ended = run("silence", "import", "-", at, stdin=json.dumps([wide, good, past]))
+    ended = run("silence", "import", "-", at, "--yes", "--hides=0", stdin=json.dumps([wide, good, past]))
     assert ended.code == 1
     assert "match every alert" in ended.err
     assert "skipped, it ended" in ended.err

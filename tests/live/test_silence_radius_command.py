@@ -6,6 +6,7 @@ import json
 import shlex
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,31 @@ def test_unknown_is_typed(
         terminal.send("unknown\n")
         assert terminal.wait_for_exit() == 0
     assert len(known(alertmanager, "RadType")) == 1
+
+
+def test_an_import_is_asked_about_as_what_is_typed(run: Run, alertmanager: Alertmanager) -> None:  # noqa: F811
+    fire(alertmanager, *({"alertname": "RadImport", "severity": s} for s in ("critical", "warning", "info")))
+
+    def silences(*severities: str, end: str = "") -> str:
+        ends = end or f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+        rest = {"startsAt": "2026-01-01T00:00:00Z", "endsAt": ends, "createdBy": "ann", "comment": "moved"}
+        name = {"name": "alertname", "value": "RadImport", "isRegex": False}
+        severity = {"name": "severity", "isRegex": False}
+        return json.dumps([{**rest, "matchers": [name, {**severity, "value": s}]} for s in severities])
+
+    both = silences("critical", "info")
+    for words, code, why in (
+        ([], 2, "1 critical: RadImport. Use --yes together with --hides"),
+        (["--yes"], 2, "Use --yes together with --hides"),
+        (["--yes", "--hides=1"], 1, "--hides says 1, and it is 2 now"),
+    ):
+        refused = run("silence", "import", *words, stdin=both)
+        assert (refused.code, why in refused.err, refused.out) == (code, True, ""), refused
+        assert "  hides now: 1 alert: 1 critical\n    critical: RadImport\n" in refused.err
+        assert "  last 7 days: not known: this context has no Prometheus" in refused.err
+    long = run("silence", "import", stdin=silences("warning", end="2099-01-01T00:00:00Z"))
+    assert (long.code, "longer than 24h" in long.err) == (2, True), long
+    assert known(alertmanager, "RadImport") == []
+    assert len(run("silence", "import", "--yes", "--hides=2", stdin=both).ids) == 2
+    harmless = run("silence", "import", stdin=silences("warning"))
+    assert (harmless.code, len(harmless.ids), "imported 1 of 1" in harmless.err) == (0, 1, True), harmless
