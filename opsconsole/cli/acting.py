@@ -13,7 +13,7 @@ import typer
 
 from opsconsole.cli.finish import Finished
 from opsconsole.cli.wiring import host_name, journal_path, os_user, resolve
-from opsconsole.clients.alertmanager import AlertmanagerCluster
+from opsconsole.clients.alertmanager import AlertmanagerCluster, ClusterReply
 from opsconsole.clients.sources import Sources
 from opsconsole.clock import SystemClock
 from opsconsole.config.discover import Options
@@ -140,13 +140,17 @@ class Acting:
             return unknown(f"Prometheus gave no answer in {PAST_SECONDS:g}s")
 
     def silences(self, clusters: Sequence[AlertmanagerCluster]) -> tuple[Silence, ...]:
-        """All silences of these clusters, expired ones too. Raises SourceError."""
+        """All silences of these clusters, expired ones too; members that do not answer are told. Raises
+        SourceError."""
 
-        async def ask() -> tuple[Silence, ...]:
-            replies = await asyncio.gather(*(cluster.silences() for cluster in clusters))
-            return tuple(silence for reply in replies for silence in reply.data)
+        async def ask() -> list[ClusterReply[tuple[Silence, ...]]]:
+            return await asyncio.gather(*(cluster.silences() for cluster in clusters))
 
-        return self.run(ask())
+        replies = self.run(ask())
+        told = radius_of((), [failure for reply in replies for failure in reply.failures])
+        if not told.known:
+            tell(f"UNKNOWN whether these are all: {told.why}")
+        return tuple(silence for reply in replies for silence in reply.data)
 
     @property
     def runner(self) -> Runner:

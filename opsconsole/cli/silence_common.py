@@ -14,7 +14,7 @@ from opsconsole.cli.silence_preview import counted
 from opsconsole.cli.tables import write_text
 from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.clock import LocalZone
-from opsconsole.errors import Refused, SourceError, UsageError
+from opsconsole.errors import BadQuery, Refused, SourceError, UsageError
 from opsconsole.model.journal import Outcome, Result
 from opsconsole.model.radius import coming_back as radius_coming_back
 from opsconsole.model.silences import Silence
@@ -36,7 +36,12 @@ def by_id(acting: Acting, clusters: Sequence[AlertmanagerCluster], ids: Sequence
     """The silences of these ids, in their order, each once. Raises Refused for the first that no cluster knows."""
 
     async def ask(id: str) -> Silence | None:
-        replies = await asyncio.gather(*(cluster.silence(id) for cluster in clusters))
+        try:
+            replies = await asyncio.gather(*(cluster.silence(id) for cluster in clusters))
+        except BadQuery as error:
+            if error.status != 422:
+                raise
+            return None  # what is not like an id at all is no id of a silence
         return next((silence for silence in replies if silence is not None), None)
 
     found: list[Silence] = []

@@ -15,7 +15,7 @@ from test_silence_command import Run, _bare_environment, fire, known, run  # noq
 
 from opsconsole.cli.silence_common import instant
 from tests.support.edited import EditedServer
-from tests.support.servers import Alertmanager
+from tests.support.servers import Alertmanager, free_port
 
 pytestmark = pytest.mark.live
 
@@ -108,3 +108,22 @@ def test_the_list_names_the_cluster_when_there_are_several(
         assert not named.search(run(*words).out)
     shown = run("silence", "list", "ClockWhere", "--show-command", f"--config={config}")
     assert (shown.code, "say which with --cluster: north, south" in shown.err) == (2, True), shown
+
+
+def test_a_member_that_is_down_is_told_with_the_list(run: Run, alertmanager: Alertmanager) -> None:  # noqa: F811
+    made = run("silence", "add", "ClockPartial", "-c", "x", "--yes")
+    down = f"http://127.0.0.1:{free_port()}"
+    two = (f"--alertmanager={alertmanager.url}", f"--alertmanager={down}")
+    listed = run("silence", "list", "ClockPartial", "-q", *two)
+    assert (listed.code, listed.ids) == (0, made.ids)
+    assert "UNKNOWN whether these are all: the answer is partial: " in listed.err
+    assert f"{down} unreachable: connection refused" in listed.err
+    assert run("silence", "list", "ClockPartial").err == ""
+
+
+@pytest.mark.parametrize("words", [["edit", "-c", "x"], ["extend", "1h"], ["expire"], ["recreate"], ["export"]])
+def test_what_is_no_id_is_told_as_an_unknown_silence(run: Run, words: list[str]) -> None:  # noqa: F811
+    verb, *rest = words
+    yes = [] if verb == "export" else ["--yes"]
+    ended = run("silence", verb, "no-such-id", *rest, *yes)
+    assert (ended.code, "there is no silence no-such-id; nothing was done" in ended.err) == (1, True), ended
