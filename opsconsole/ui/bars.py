@@ -7,7 +7,8 @@ from datetime import datetime
 
 from rich.text import Text
 
-from opsconsole.actions.registry import Focus, Scope, why_not
+from opsconsole.actions.focus import Focus, why_not
+from opsconsole.actions.keys import Scope
 from opsconsole.render.status import Mode, SourceStatus, StatusInput, mode_line, source_status, status_line
 from opsconsole.state.members import badge, troubles
 from opsconsole.state.snapshot import ClusterReading, Snapshot

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from textual.binding import Binding
 
-from opsconsole.actions.registry import Action, Scope, actions_for
+from opsconsole.actions.keys import Action, Scope
+from opsconsole.actions.registry import actions_for
 
 _SHOWN = {
     "question_mark": "?",

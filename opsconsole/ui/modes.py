@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from textual.screen import Screen
 
-from opsconsole.actions.registry import Action, actions_for
+from opsconsole.actions.keys import Action
+from opsconsole.actions.registry import actions_for
 from opsconsole.model.journal import Outcome
 from opsconsole.ui.acking import Asking
 from opsconsole.ui.screens.alerts import AlertsScreen

@@ -13,7 +13,8 @@ import click
 import typer
 import yaml
 
-from opsconsole.actions.registry import ACTIONS, Action, Scope
+from opsconsole.actions.keys import Action, Scope
+from opsconsole.actions.registry import ACTIONS
 from opsconsole.cli.app import make_app
 from opsconsole.config.playbooks import list_playbooks, load_playbook
 from opsconsole.model.severity import Severity

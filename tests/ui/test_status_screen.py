@@ -10,7 +10,8 @@ from console_data import REFUSED, full, member
 from driving import HOSTILE, SIZES, Driven, driven, fits, painted_lines
 from fakes import NOW, make_snapshot
 
-from opsconsole.actions.registry import Scope, actions_for
+from opsconsole.actions.keys import Scope
+from opsconsole.actions.registry import actions_for
 from opsconsole.model.reading import Failure, Reading
 from opsconsole.model.rules import Target
 from opsconsole.model.verdicts import Level, Verdict

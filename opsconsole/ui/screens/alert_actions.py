@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from rich.text import Text
 
-from opsconsole.actions.registry import Focus, Scope
+from opsconsole.actions.focus import Focus
+from opsconsole.actions.keys import Scope
 from opsconsole.errors import OpsError
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.alerts import Alert

@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.timer import Timer
 
-from opsconsole.actions.registry import Scope
+from opsconsole.actions.keys import Scope
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.ui.bindings import bindings_for

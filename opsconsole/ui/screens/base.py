@@ -12,7 +12,9 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Input
 
-from opsconsole.actions.registry import BY_ID, Focus, Scope, why_not
+from opsconsole.actions.focus import Focus, why_not
+from opsconsole.actions.keys import Scope
+from opsconsole.actions.registry import BY_ID
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.ui.bars import KeyBar, StatusBar
 from opsconsole.ui.screens.too_small import TooSmall, is_too_small

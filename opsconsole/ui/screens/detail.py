@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from opsconsole.actions.registry import Scope
+from opsconsole.actions.keys import Scope
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.ui.bindings import bindings_for

@@ -8,7 +8,8 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from opsconsole.actions.registry import Focus, Scope
+from opsconsole.actions.focus import Focus
+from opsconsole.actions.keys import Scope
 from opsconsole.errors import OpsError
 from opsconsole.model.flags import Flag, RollbackPlan
 from opsconsole.model.panels import panel_state

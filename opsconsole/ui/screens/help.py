@@ -12,7 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
-from opsconsole.actions.registry import Action, Scope, actions_for
+from opsconsole.actions.keys import Action, Scope
+from opsconsole.actions.registry import actions_for
 from opsconsole.model.severity import Severity
 from opsconsole.model.verdicts import Level
 from opsconsole.render.glyphs import LEVEL_STYLES, SEVERITY_STYLES, Glyphs, level_label, severity_label

@@ -9,7 +9,8 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from opsconsole.actions.registry import Focus, Scope
+from opsconsole.actions.focus import Focus
+from opsconsole.actions.keys import Scope
 from opsconsole.model.journal import Entry, Phase
 from opsconsole.render.records import journal_row
 from opsconsole.render.row import Row

@@ -8,7 +8,8 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from opsconsole.actions.registry import Focus, Scope
+from opsconsole.actions.focus import Focus
+from opsconsole.actions.keys import Scope
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.matchers import exact_matchers, format_matchers
 from opsconsole.model.playbook import Dashboard, Panel, Playbook

@@ -9,7 +9,8 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from opsconsole.actions.registry import Focus, Scope
+from opsconsole.actions.focus import Focus
+from opsconsole.actions.keys import Scope
 from opsconsole.model.panels import PanelData, PanelState, panel_state
 from opsconsole.model.playbook import Panel, PanelKind
 from opsconsole.model.reading import Reading

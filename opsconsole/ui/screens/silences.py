@@ -10,7 +10,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input
 
-from opsconsole.actions.registry import Focus, Scope
+from opsconsole.actions.focus import Focus
+from opsconsole.actions.keys import Scope
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.matchers import format_matchers
 from opsconsole.model.silence_list import asks_for_expired, compile_silences, is_mine, problem_of

@@ -8,7 +8,8 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from opsconsole.actions.registry import Focus, Scope
+from opsconsole.actions.focus import Focus
+from opsconsole.actions.keys import Scope
 from opsconsole.render.row import selected
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.ui.bindings import bindings_for
