@@ -222,6 +222,7 @@ class Desk:
             output=done.output,
             exit_status=done.exit_status,
             silence_id=done.silence_id,
+            visible=done.visible.words() if done.visible is not None else trusted(""),
         )
 
     def told(self, done: Done, intended: Mapping[str, object]) -> SafeText:

@@ -17,7 +17,7 @@ from opsconsole.actions.silence_edit import put_back
 from opsconsole.actions.writing import clock_words, expire_now, moment, overwrite, post
 from opsconsole.errors import JournalError, Refused
 from opsconsole.model.alerts import Alert
-from opsconsole.model.journal import Entry, Outcome, Phase, Result
+from opsconsole.model.journal import Entry, Outcome, Phase, Result, shows_on
 from opsconsole.model.matchers import match_all
 from opsconsole.model.silences import Silence
 from opsconsole.text import safe, safe_block, trusted
@@ -199,7 +199,8 @@ def _together(entry: Entry, outcomes: Sequence[Outcome]) -> Outcome:
     done = len(outcomes) - len(bad)
     words = f"undid {done} of {len(outcomes)} {_PLURALS.get(entry.action, entry.action)}"
     if not bad:
-        return msgspec.structs.replace(outcomes[0], message=safe(words), silence_id="")
+        message = safe_block(f"{words}{shows_on(outcomes)}")
+        return msgspec.structs.replace(outcomes[0], message=message, silence_id="")
     return msgspec.structs.replace(bad[0], message=safe_block(f"{words}; {bad[0].message}"))
 
 

@@ -69,11 +69,13 @@ def list_(
     if as_json:
         write_json(shown)
         return
+    where = ["cluster"] if len(snapshot.clusters) > 1 else []
     write_table(
-        ["id", "by", "on", "alerts", "age", "ends in", "state", "reason"],
+        ["id", *where, "by", "on", "alerts", "age", "ends in", "state", "reason"],
         [
             [
                 safe(one.id),
+                *(safe(one.cluster, 40) for _ in where),
                 one.by,
                 safe(format_matchers(one.matchers), CELL),
                 safe(str(len(one.alerts))),

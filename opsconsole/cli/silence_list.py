@@ -69,7 +69,7 @@ def list_(
             words = [f"--created-by={author}"] if author else []
             words += ["--expired"] if states == {"expired"} else []
             words += [f"--within={within}"] if within else []
-            show(acting, query_commands([*words, *map(str, wanted)], acting.one(cluster).urls[0]))
+            show(acting, query_commands(words, acting.one(cluster).urls[0], wanted))
             return
         shown = [
             s

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 
 import msgspec
 
-from opsconsole.text import SafeText, trusted
+from opsconsole.text import SafeText, safe, trusted
 
 
 class Phase(Enum):
@@ -49,7 +50,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What an action reports. `undo` is the op that `u` would take back, "" when it cannot be undone."""
+    """What an action reports. `undo` is the op that `u` would take back, "" when it cannot be undone. `visible`
+    says on how many members a write shows, as the message does, "" when there is one member only."""
 
     op: str
     action: str
@@ -60,3 +62,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     output: SafeText = trusted("")
     exit_status: int | None = None
     silence_id: str = ""
+    visible: SafeText = trusted("")
+
+
+def shows_on(outcomes: Iterable[Outcome]) -> SafeText:
+    """On how many members several writes show, each way of it once, to put behind their sum: `; visible on 2 of 2
+    members`, or nothing."""
+    words = dict.fromkeys(outcome.visible for outcome in outcomes if outcome.visible)
+    return safe("".join(f"; {word}" for word in words), 600)

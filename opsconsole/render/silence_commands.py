@@ -47,9 +47,12 @@ def expire_commands(ids: Sequence[str], url: str) -> SafeText:
     return trusted("\n".join([_line([*_amtool(url), "expire", *ids]), *curls]))
 
 
-def query_commands(words: Sequence[str], url: str) -> SafeText:
-    """What lists silences: amtool with these options and matchers, then curl for all."""
-    return _both([*_amtool(url), "query", *words], [*_CURL, f"{url}/api/v2/silences"])
+def query_commands(words: Sequence[str], url: str, matchers: Sequence[Matcher] = ()) -> SafeText:
+    """What lists silences: amtool with these options and matchers, then curl, which can only choose by matchers:
+    it has the expired ones too."""
+    only = "&".join(f"filter={quote(str(matcher), safe='')}" for matcher in matchers)
+    query = [*_amtool(url), "query", *words, *map(str, matchers)]
+    return _both(query, [*_CURL, f"{url}/api/v2/silences{only and '?'}{only}"])
 
 
 def import_commands(file: str, drafts: Sequence[Silence], url: str) -> SafeText:

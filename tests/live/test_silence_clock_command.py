@@ -106,6 +106,7 @@ def test_the_list_names_the_cluster_when_there_are_several(
         named = re.compile(rf"^{made.ids[0]}  (north|south)  ", re.MULTILINE)
         assert named.search(rows), rows
         assert not named.search(run(*words).out)
+    assert run("acks", "list", f"--config={config}").out.split()[:2] == ["id", "cluster"]
     shown = run("silence", "list", "ClockWhere", "--show-command", f"--config={config}")
     assert (shown.code, "say which with --cluster: north, south" in shown.err) == (2, True), shown
 

@@ -189,7 +189,7 @@ async def test_extend_and_a_bulk_expiry_are_undone(runner: Runner, both: Alertma
     outcomes = await runner.expire_all([now, two])
     assert [o.result for o in outcomes] == [Result.DONE] * 2, outcomes
     undone = await runner.undo()
-    assert (undone.result, undone.message) == (Result.DONE, "undid 2 of 2 expiries")
+    assert (undone.result, undone.message) == (Result.DONE, "undid 2 of 2 expiries; visible on 2 of 2 members")
     every = [s for s in (await both.silences()).data if s.status.state == "active"]
     back = {m.value for s in every for m in s.matchers}
     assert {"EditBulk1", "EditBulk2"} <= back

@@ -237,6 +237,8 @@ def test_every_shown_command_does_what_it_says(run: Run, alertmanager: Alertmana
     sh(shown("recreate", made)[0])
     assert len(known(alertmanager, "LifeShow")) == 1
     assert known(alertmanager, "LifeShow2")[0]["id"] in sh(shown("list", "LifeShow2", "--within", "9h")[0])
+    only = json.loads(sh(shown("list", "LifeShow2")[1]))
+    assert {tuple(matchers_in(silence)) for silence in only} == {(("alertname", "LifeShow2", False, True),)}
     json.loads(sh(shown("export")[0]))
     sh(shown("expire", "--matcher", "alertname=LifeShow2")[0])
     assert known(alertmanager, "LifeShow2") == []

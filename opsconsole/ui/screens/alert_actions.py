@@ -11,7 +11,7 @@ from opsconsole.actions.keys import Scope
 from opsconsole.errors import OpsError
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.alerts import Alert
-from opsconsole.model.journal import Outcome, Result
+from opsconsole.model.journal import Outcome, Result, shows_on
 from opsconsole.model.matchers import exact_matchers
 from opsconsole.model.runbook import Command
 from opsconsole.model.severity import AlertState
@@ -265,7 +265,7 @@ class AlertActions(ConsoleScreen):
                 self.console_app.report(outcome)
         good = sum(outcome.result is Result.DONE for outcome in outcomes)
         if len(outcomes) > 1 and good:
-            self.console_app.tell(f"{good} of {len(outcomes)} {done}")
+            self.console_app.tell(f"{good} of {len(outcomes)} {done}{shows_on(outcomes)}")
             self.services.engine.refresh()
 
 

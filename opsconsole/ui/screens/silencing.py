@@ -9,7 +9,7 @@ from rich.text import Text
 from opsconsole.actions.silence import plain_comment
 from opsconsole.errors import OpsError
 from opsconsole.model.alertlist import AlertRow
-from opsconsole.model.journal import Outcome, Result
+from opsconsole.model.journal import Outcome, Result, shows_on
 from opsconsole.model.matchers import Matchers, format_matchers
 from opsconsole.model.radius import Limits, Radius, changed, not_known, reasons
 from opsconsole.model.silence_changes import changes_between
@@ -146,7 +146,7 @@ async def expire(screen: ConsoleScreen, silences: Sequence[Silence]) -> bool:
         if outcome.result is not Result.DONE:
             app.report(outcome)
     done = sum(outcome.result is Result.DONE for outcome in outcomes)
-    app.tell(f"expired {done} of {len(outcomes)} silences; one undo brings them back")
+    app.tell(f"expired {done} of {len(outcomes)} silences{shows_on(outcomes)}; one undo brings them back")
     screen.services.engine.refresh()
     return True
 
