@@ -153,8 +153,9 @@ def _done(seen: tuple[Seen, ...]) -> Done:
             message=safe(f"the synthetic alert was not seen: {words}", 600), result=Result.FAILED, detail=detail
         )
     slowest = max((one.seconds or 0.0 for one in seen), default=0.0)
+    span = f"{slowest * 1000:.0f} ms" if slowest < 1 else f"{slowest:.1f} s"
     where = "all members" if len(seen) > 1 else "the one member"
-    return Done(message=trusted(f"seen on {where} within {slowest:.2f} s, and gone"), detail=detail)
+    return Done(message=trusted(f"seen on {where} within {span}, and gone"), detail=detail)
 
 
 def _told(error: SourceError) -> SafeText:

@@ -188,11 +188,12 @@ def check_strangers(snapshot: Snapshot) -> Iterator[Verdict]:
     names = dict.fromkeys(rule.name for group in groups for rule in group.rules if rule.name not in known)
     strict = any(playbook.strict for playbook in snapshot.playbooks)
     count = f"{len(names)} alert is" if len(names) == 1 else f"{len(names)} alerts are"
+    first = ", ".join([*names][:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     yield Verdict(
         id=id,
         title=title,
         level=Level.WARNING if names and strict else Level.OK,
-        reason=trusted(f"{count} in no playbook: {next(iter(names))}" if names else "none is unknown"),
+        reason=trusted(f"{count} in no playbook: {first}" if names else "none is unknown"),
         evidence=tuple(safe(name, 200) for name in names)[:50],
         hint=trusted("write a runbook for it, or take it out of rule_files" if names and strict else ""),
     )

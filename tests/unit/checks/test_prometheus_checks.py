@@ -329,3 +329,18 @@ def test_the_number_behind_a_verdict_and_its_bounds(
     verdict = found(well(**fields))[f"{PROM}.{id}"]
     assert verdict.measure == Measure(value=value, unit="s", warning=warning, critical=critical)
     assert verdict.level is (Level.CRITICAL if critical else Level.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ("B", "1 alert is in no playbook: B"),
+        ("BC", "2 alerts are in no playbook: B, C"),
+        ("BCDEF", "5 alerts are in no playbook: B, C, D and 2 more"),
+    ],
+)
+def test_alerts_that_no_playbook_knows_are_named(names: str, words: str) -> None:
+    (group,) = rule().data or ()
+    others = tuple(Rule(name=trusted(name), query=trusted("1"), health=trusted("ok")) for name in names)
+    more = msgspec.structs.replace(group, rules=(*group.rules, *others))
+    assert found(well(rules=known((more,))))["rules.unknown"].reason == words
