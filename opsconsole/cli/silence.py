@@ -11,21 +11,28 @@ from opsconsole.cli.acting import Acting, ClusterOption, YesOption, report, tell
 from opsconsole.cli.finish import Finished
 from opsconsole.cli.options import connected
 from opsconsole.cli.silence_change import edit, extend, recreate
-from opsconsole.cli.silence_common import MATCHERS_HELP, ShowOption, instant, instant_of, show, write_ids
+from opsconsole.cli.silence_common import (
+    MATCHERS_HELP,
+    ShowOption,
+    headline,
+    instant,
+    instant_of,
+    show,
+    write_ids,
+)
 from opsconsole.cli.silence_expire import expire
 from opsconsole.cli.silence_import import import_
 from opsconsole.cli.silence_list import export, list_
 from opsconsole.cli.silence_preview import HidesOption, Question, approve, near_lines, preview
 from opsconsole.cli.silence_template import asked_of, templates
-from opsconsole.cli.tables import CELL, write_text
+from opsconsole.cli.tables import write_text
 from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.config.discover import Options
 from opsconsole.errors import ExitCode, UsageError
-from opsconsole.model.matchers import Matchers, format_matchers
+from opsconsole.model.matchers import Matchers
 from opsconsole.model.radius import refuse_everything
 from opsconsole.model.silences import Silence, SilenceStatus
 from opsconsole.render.silence_commands import add_commands
-from opsconsole.render.times import format_duration
 from opsconsole.text import safe, safe_block
 
 app = typer.Typer(
@@ -109,9 +116,7 @@ def add(
         if dry_run:
             _only_show(acting, where, draft.matchers)
             return
-        later = f", from {draft.starts_at:%Y-%m-%d %H:%M} UTC" if start else ""
-        words = safe(format_matchers(draft.matchers), CELL)
-        tell(f"{words} for {format_duration(round(ends - starts))}{later}")
+        tell(headline(draft, acting.now(where), later=bool(start)))
         asking = Question(where=where, matchers=draft.matchers, seconds=ends - starts, yes=yes, hides=hides)
         approve(acting, asking)
         outcome = acting.create(draft)

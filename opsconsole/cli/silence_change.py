@@ -15,6 +15,7 @@ from opsconsole.cli.silence_common import (
     IdArgument,
     ShowOption,
     by_id,
+    headline,
     instant,
     instant_of,
     show,
@@ -22,15 +23,13 @@ from opsconsole.cli.silence_common import (
 )
 from opsconsole.cli.silence_preview import HidesOption, Question, approve
 from opsconsole.cli.silence_words import matchers_of
-from opsconsole.cli.tables import CELL
 from opsconsole.config.discover import Options
 from opsconsole.errors import Refused, UsageError
-from opsconsole.model.matchers import format_matchers
 from opsconsole.model.radius import refuse_everything
 from opsconsole.model.silence_changes import changes_between
 from opsconsole.model.silences import Silence, SilenceStatus
 from opsconsole.render.silence_commands import add_commands, edit_commands
-from opsconsole.render.times import format_duration, parse_duration
+from opsconsole.render.times import parse_duration
 from opsconsole.text import safe, safe_block
 
 CommentOption = Annotated[
@@ -189,7 +188,7 @@ def recreate(
         if show_command:
             show(acting, add_commands(draft, where.urls[0]))
             return
-        tell(f"{safe(format_matchers(draft.matchers), CELL)} for {format_duration(seconds)}")
+        tell(headline(draft, now))
         asking = Question(where=where, matchers=draft.matchers, seconds=seconds, yes=yes, hides=hides)
         approve(acting, asking)
         outcome = acting.create(draft, old.id)

@@ -11,14 +11,15 @@ import typer
 
 from opsconsole.cli.acting import Acting, tell
 from opsconsole.cli.silence_preview import counted
-from opsconsole.cli.tables import write_text
+from opsconsole.cli.tables import CELL, write_text
 from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.clock import LocalZone
 from opsconsole.errors import BadQuery, Refused, SourceError, UsageError
 from opsconsole.model.journal import Outcome, Result
+from opsconsole.model.matchers import format_matchers
 from opsconsole.model.radius import coming_back as radius_coming_back
 from opsconsole.model.silences import Silence
-from opsconsole.render.times import parse_until
+from opsconsole.render.times import exact, format_duration, parse_until
 from opsconsole.text import SafeText, safe
 
 MATCHERS_HELP = (
@@ -76,6 +77,15 @@ def show(acting: Acting, commands: str) -> None:
         for member in c.members
     ):
         tell("The credentials are left out: amtool takes them with --http.config.file, curl with --config.")
+
+
+def headline(draft: Silence, now: float, *, later: bool = False) -> SafeText:
+    """What is about to be made: for how long, and until when in local time and UTC; with its start when it starts
+    `later`. `now` is by the server's clock."""
+    lasts = format_duration(round(draft.ends - draft.starts_at.timestamp()))
+    begins = f", from {exact(draft.starts_at.timestamp(), LocalZone(), now)}" if later else ""
+    words = safe(format_matchers(draft.matchers), CELL)
+    return safe(f"{words} for {lasts}{begins}, until {exact(draft.ends, LocalZone(), now)}", 1000)
 
 
 def write_ids(outcomes: Sequence[Outcome]) -> None:

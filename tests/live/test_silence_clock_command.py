@@ -79,6 +79,8 @@ def test_ends_are_listed_in_local_time_and_utc(run: Run, alertmanager: Alertmana
     for name, end in (("ClockWinter", "2099-01-10T05:12:00"), ("ClockSummer", "2099-07-10T05:12:00")):
         made = run("silence", "add", name, "-c", "x", "--end", end, "--yes", "--hides=0")
         assert made.code == 0, made.err
+        utc = "04" if name == "ClockWinter" else "03"
+        assert f"until {end.replace('T', ' ')} ({utc}:12:00 UTC)\n" in made.err
         ids += made.ids
     listed = run("silence", "list").out
     assert run("silence", "expire", *ids, "--yes").code == 0, "others read tables of this server"
