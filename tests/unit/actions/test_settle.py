@@ -308,3 +308,17 @@ async def test_a_late_ack_says_who_was_first(console: Console, alert: Alert) -> 
     await console.cluster.post_silence(mine)
     (outcome,) = await settled(console)
     assert (outcome.result, "bob acknowledged it first" in outcome.message) == (Result.DONE, True), outcome
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_a_recreation(console: Console, arrived: bool) -> None:
+    old = await a_silence(console)
+    await console.runner.expire(old)
+    again = msgspec.structs.replace(old, id="", ends_at=moment(console.clock.now() + 7200))
+    made = await console.runner.silence(again, old.id)
+    if not arrived:
+        del console.cluster.kept[made.silence_id]
+    (outcome,) = await settled(console, made.op)
+    assert outcome.action == "recreate"
+    assert outcome.result is (Result.DONE if arrived else Result.FAILED), outcome
+    assert ("adopted" in outcome.message) is arrived, outcome
