@@ -30,6 +30,10 @@ class AlertsScreen(AlertActions):
     """Screen 2. From `WIDE` cells on the detail stands beside the list; below, enter opens it on a screen of
     its own."""
 
+    footer_ids = (
+        *("open", "ack", "silence", "run", "mark", "filter", "undo", "help", "expire", "rollback"),
+        *("copy", "palette", "quit"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.ALERTS)]
 
     _settling: Timer | None = None
