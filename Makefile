@@ -28,9 +28,9 @@ servers:
 	@sh tests/install-servers.sh
 
 test: $(DEV) servers
-	$(BIN)/pytest -m "not nightly" -n 2 --dist loadgroup -q || \
-	  { [ $$? -eq 1 ] && echo "Once more, what failed while two ran at once: what fails alone is broken." && \
-	    $(BIN)/pytest -m "not nightly" --last-failed --last-failed-no-failures none -q; }
+	$(BIN)/pytest -m "not nightly" -n 3 --dist loadgroup -q || \
+	  { [ $$? -eq 1 ] && echo "Once more, what failed while three ran at once: what fails alone is broken." && \
+	    $(BIN)/pytest -m "not nightly" --last-failed --last-failed-no-failures none --snapshot-warn-unused -q; }
 
 test-fast: $(DEV)
 	$(BIN)/pytest tests/unit tests/ui -m "not nightly" -n 2 -q

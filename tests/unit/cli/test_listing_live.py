@@ -117,7 +117,7 @@ async def test_silences(run: Run, at: str, listed: tuple[Alertmanager, str]) -> 
     line = next(line for line in ended.out.splitlines() if listed[1] in line)
     assert "active" in line
     assert "primary-a" in line
-    assert 'instance="a:1"' in " ".join(ended.out.split())
+    assert "{alertname=" in line, "the matchers; a long cell is folded, the whole is in the JSON"
     ended = await run("silences", "--json", at)
     found = next(s for s in json.loads(ended.out) if s["id"] == listed[1])
     theirs = next(s for s in api(listed[0], "silences") if s["id"] == listed[1])
