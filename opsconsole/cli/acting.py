@@ -199,7 +199,7 @@ class Acting:
         try:
             if self._writes and journal_path().exists():
                 self.settle()
-        except BaseException:
+        except BaseException:  # ctrl+c too: nothing that was opened is left open
             self.__exit__(None, None, None)
             raise
         return self
