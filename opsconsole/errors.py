@@ -17,7 +17,13 @@ OpsError                    what was wrong, where, and a hint what to do
 │   ├── Conflict            the thing changed since it was looked at; nothing was done
 │   ├── Ambiguous           it is not known whether it happened
 │   └── Unverified          it was sent, but reading back shows something else
-├── FlagError               a flag definition cannot be read or written
+├── FlagError               a flag provider, or a definition, cannot be read or written
+│   ├── FlagUnauthorised    the provider does not accept the credentials, or they do not allow this
+│   ├── FlagNotFound        there is no such flag, project or environment; nothing was done
+│   ├── ApprovalRequired    the change has to be approved by somebody else first; nothing was done
+│   ├── FlagRateLimited     too many requests; nothing was done
+│   ├── FlagUnavailable     the provider did not answer; a write may have been done when `sent`
+│   └── FlagUnsupported     this provider cannot do that; nothing was done
 └── JournalError            the journal cannot be read or written
 """
 
@@ -166,7 +172,37 @@ class Unverified(ActionError):
 
 
 class FlagError(OpsError):
+    """`sent` is False only when it is certain that no write of the call reached the provider."""
+
     kind = "flags"
+    sent: bool = False
+
+
+class FlagUnauthorised(FlagError):
+    kind = "flags unauthorised"
+
+
+class FlagNotFound(FlagError):
+    kind = "flag not found"
+
+
+class ApprovalRequired(FlagError):
+    kind = "approval required"
+
+
+class FlagRateLimited(FlagError):
+    """`retry_after` is the wait in seconds that the provider asked for, None when it did not say."""
+
+    kind = "flags rate limited"
+    retry_after: float | None = None
+
+
+class FlagUnavailable(FlagError):
+    kind = "flags unavailable"
+
+
+class FlagUnsupported(FlagError):
+    kind = "flags unsupported"
 
 
 class JournalError(OpsError):

@@ -13,7 +13,16 @@ import msgspec
 from opsconsole.actions.process import this_process
 from opsconsole.clients.flags.base import FlagProvider
 from opsconsole.clock import Clock
-from opsconsole.errors import Ambiguous, Conflict, JournalError, OpsError, Refused
+from opsconsole.errors import (
+    Ambiguous,
+    ApprovalRequired,
+    Conflict,
+    FlagNotFound,
+    FlagUnsupported,
+    JournalError,
+    OpsError,
+    Refused,
+)
 from opsconsole.journal.store import Journal
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
@@ -261,7 +270,7 @@ _NOT_AWAITED = ("undo", "command", "synthetic")
 
 
 def _result(error: OpsError) -> Result:
-    if isinstance(error, Refused | Conflict):
+    if isinstance(error, Refused | Conflict | FlagNotFound | ApprovalRequired | FlagUnsupported):
         return Result.REFUSED
     return Result.AMBIGUOUS if isinstance(error, Ambiguous) else Result.FAILED
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from opsconsole.actions.base import Desk, Done
 from opsconsole.clients.flags.base import FlagProvider
 from opsconsole.errors import Conflict, FlagError, JournalError, Refused, Unverified
-from opsconsole.model.flags import FlagSet, RollbackPlan
+from opsconsole.model.flags import FlagSet, RollbackKind, RollbackPlan
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
 from opsconsole.text import safe
 
@@ -24,7 +24,7 @@ class FlagActions:
 
     async def plan_rollback(self, key: str) -> RollbackPlan:
         """What a rollback would do. Raises FlagError or Refused."""
-        return await self._provider().plan_rollback(key)
+        return await self._provider().plan_off(key)
 
     async def plan_restore(self, key: str) -> RollbackPlan:
         """What a restore would do. Raises FlagError, Conflict, Refused or JournalError."""
@@ -83,7 +83,9 @@ class FlagActions:
                 hint="change it where your flags are managed",
             )
         original, after = str(rollback.detail["original"]), str(rollback.detail["after_hash"])
-        return await self._provider().plan_restore(key, original, after), rollback
+        provider = self._provider()
+        plan = await provider.plan_to(key, original, RollbackKind.UNDO, expected_hash=after, restore=True)
+        return plan, rollback
 
     def last_rollback(self, key: str) -> Entry | None:
         """The intent of the last rollback of a flag that was carried out, or may have been (a crash), and was

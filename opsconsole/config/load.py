@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from opsconsole.config.flags import read_flags
 from opsconsole.config.http import HTTP_KEYS, HTTP_SPECIAL, Places, read_endpoint, read_http, read_url
 from opsconsole.config.nodes import Kind, Problems, decode, parse, read_bytes
 from opsconsole.config.paths import ETC, config_files, home_of
 from opsconsole.config.reader import Section, Value, expand, nearest
-from opsconsole.config.schema import ClusterConfig, Config, Context, Endpoint, FlagsConfig, HttpConfig
+from opsconsole.config.schema import ClusterConfig, Config, Context, Endpoint, HttpConfig
 from opsconsole.model.acks import AckPolicy
 from opsconsole.model.radius import Limits
 from opsconsole.text import safe
 
 SHORTEST_ACK = 120.0
 """The least that an ack may last, in seconds: acks are looked after every 20 seconds."""
-
-PROVIDERS = ("flagd",)
-"""The flag providers that there are."""
 
 _CLUSTER_SHAPE = "write it as a list: - {name: main, members: [http://host:9093]}"
 
@@ -106,7 +104,7 @@ def _context(name: str, section: Section, places: Places) -> Context:
         playbooks=_playbooks(section.get("playbooks"), places),
         prometheus=endpoint,
         alertmanager=_clusters(section, places),
-        flags=None if flags is None else _flags(flags, places),
+        flags=None if flags is None else read_flags(flags, places),
         author=section.text("author"),
         silences=None if silences is None else _limits(silences),
         find_alertmanagers=endpoint is not None and not section.has("alertmanager"),
@@ -183,31 +181,6 @@ def _member(item: Value, places: Places, shared: HttpConfig) -> Endpoint:
         body = item.section()
         return Endpoint(url="") if body is None else read_endpoint(body, places, shared)
     return Endpoint(url=read_url(item), http=shared)
-
-
-def _flags(section: Section, places: Places) -> FlagsConfig:
-    provider = section.text("provider", required=True)
-    if provider and provider not in PROVIDERS:
-        section.problem(
-            f"`{safe(provider, 60)}` is not supported yet",
-            "known providers: " + ", ".join(PROVIDERS),
-            at="provider",
-        )
-    if provider not in PROVIDERS:
-        return FlagsConfig(provider=provider)
-    section.only({"provider", "path", "safe_variants"})
-    section.get("path", required=True, hint="the flag definition file that flagd reads")
-    variants = section.section("safe_variants", "write it as {flag: variant}")
-    safe_variants = {}
-    for flag, value in variants.entries() if variants is not None else ():
-        variant = value.text()
-        if variant is not None:
-            safe_variants[flag] = variant
-    return FlagsConfig(
-        provider=provider,
-        path=section.path("path", places.folder, places.home),
-        safe_variants=safe_variants,
-    )
 
 
 def read_http_file(path: Path, home: Path) -> HttpConfig:

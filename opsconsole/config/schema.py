@@ -76,14 +76,17 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FlagsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the feature flags are. `safe_variants` maps a flag to the variant that a rollback serves."""
+    """Where the feature flags are. `safe_variants` maps a flag to the variant that a rollback serves.
+
+    `path` is for providers of a file, `endpoint` (with its credentials) for those that speak HTTP; `project` and
+    `environment` are the provider's own words.
+    """
 
     provider: str
     path: Path | None = None
-    url: str = ""
+    endpoint: Endpoint | None = None
     project: str = ""
     environment: str = ""
-    token_file: Path | None = None
     safe_variants: Mapping[str, str] = {}
 
 

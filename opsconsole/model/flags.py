@@ -17,11 +17,43 @@ class RollbackKind(Enum):
     REVERT = "revert to version"
 
 
+class Swap(Enum):
+    """How a provider makes sure that nobody changed a flag between the look and the write."""
+
+    ATOMIC = "atomic"  # compared and written in one step: a lock, a script, a precondition
+    VERSION = "version"  # the provider refuses a write to another version than the one that was read
+    REREAD = "re-read"  # read again right before the write: a race within that time is only seen afterwards
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a flag provider can do. `change_log` says that it tells changes itself, with who made them;
+    `undo` that a former definition can be written back, `revert` that its log numbers versions.
+
+    `propagation` is after how many seconds at most an application that asks usually serves a change;
+    `rate_limit` how many requests a minute it takes, None when it has no limit that is known.
+    """
+
+    swap: Swap
+    change_log: bool = False
+    off: bool = True
+    undo: bool = True
+    revert: bool = False
+    partial: bool = False
+    dry_run: bool = False
+    reason: bool = False
+    approvals: bool = False
+    propagation: float = 10.0
+    rate_limit: float | None = None
+
+
 class Flag(msgspec.Struct, frozen=True, kw_only=True):
     """One flag. `key` is raw (its identity); `serves` says in words what users get (`on 100 %`, `off`).
 
     `safe_variant` is the variant that a rollback would serve, "" when the provider knows none; `content_hash`
-    identifies this version of the definition.
+    identifies this version of the definition. `off` says that everyone gets the safe variant, so that turning it
+    off would change nothing. `rollout` is the percentage of users who get something else, None when that is not
+    one number. `tags` and `type` (`release`, `kill-switch`, `permission`, …) are the provider's own; `version` is
+    the number that its log gives this definition, "" for none.
     """
 
     key: str
@@ -32,6 +64,11 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     has_targeting: bool = False
     safe_variant: SafeText = trusted("")
     content_hash: str = ""
+    off: bool = False
+    rollout: float | None = None
+    tags: tuple[SafeText, ...] = ()
+    type: SafeText = trusted("")
+    version: str = ""
 
     @property
     def name(self) -> SafeText:
@@ -54,7 +91,12 @@ class FlagSet(msgspec.Struct, frozen=True, kw_only=True):
 
 class FlagChange(msgspec.Struct, frozen=True, kw_only=True):
     """A change that was seen or made. `at` is seconds since the epoch; `exact` is false when it is only
-    known that it happened before `at` and after the look before. `who` is "" when nobody knows."""
+    known that it happened before `at` and after the look before. `who` is "" when nobody knows.
+
+    `before` and `after` are the definitions as the provider's `definition` gives them, "" when not known (or
+    the flag was not there). `version` is the number of what stands after it, "" when the provider has none.
+    `off` says that what stood after it served the safe variant to everyone, None when not known. `id` is the
+    provider's own number of this change, "" when our journal is its only record."""
 
     key: str
     at: float
@@ -64,13 +106,18 @@ class FlagChange(msgspec.Struct, frozen=True, kw_only=True):
     before_hash: str = ""
     after_hash: str = ""
     ours: bool = False
+    before: str = ""
+    after: str = ""
+    version: str = ""
+    off: bool | None = None
+    id: str = ""
 
 
 class RollbackPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a rollback or restore will do, before it is done. `diff` is a unified diff of the definition.
 
     `revision` is what must still be true when it is applied; `original` is the definition as it stands, for
-    the restore; `replacement` is what will stand after.
+    the restore; `replacement` is what will stand after. `version` is the one that a revert goes back to.
     """
 
     key: str
@@ -81,3 +128,4 @@ class RollbackPlan(msgspec.Struct, frozen=True, kw_only=True):
     original: str
     replacement: str
     restore: bool = False
+    version: str = ""

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Protocol
 
-from opsconsole.model.flags import FlagSet, RollbackPlan
+from opsconsole.model.flags import Capabilities, FlagChange, FlagSet, RollbackKind, RollbackPlan
 from opsconsole.text import SafeText
 
 _SAFE_NAMES = ("off", "false", "disabled", "control")
@@ -16,32 +16,55 @@ _SAFE_NAMES = ("off", "false", "disabled", "control")
 class FlagProvider(Protocol):
     """Reads flags and changes one at a time.
 
-    Every method raises FlagError when the provider cannot be read or written.
+    Every method raises a FlagError (FlagUnauthorised, FlagRateLimited, FlagUnavailable, … where it is one of
+    those) when the provider cannot be read or written. A method that is given the key of a flag that is not
+    there raises FlagNotFound.
+
+    A definition is the text of all of a flag that a rollback may touch, in this provider's own form, so that
+    giving it to `plan_to` brings it back exactly. Nothing is written but by `apply`.
     """
 
     name: str
     source: SafeText
+    capabilities: Capabilities
 
     async def read(self) -> FlagSet:
         """All flags as they stand."""
         ...
 
     async def definition(self, key: str) -> str:
-        """One flag's definition as it is written. Raises Refused when there is no such flag."""
+        """One flag's definition as it stands."""
         ...
 
-    async def plan_rollback(self, key: str) -> RollbackPlan:
-        """What a rollback to the safe variant would do. Raises Refused when it cannot be done."""
+    async def changes(self, since: float, key: str = "") -> tuple[FlagChange, ...]:
+        """The provider's own log since then (seconds since the epoch), of one flag or of all, newest first.
+        Nothing when it keeps none."""
         ...
 
-    async def plan_restore(self, key: str, original: str, expected_hash: str) -> RollbackPlan:
-        """What bringing `original` back would do. Raises Conflict unless the flag's content hash is
-        `expected_hash`: someone has changed it since."""
+    async def plan_off(self, key: str) -> RollbackPlan:
+        """What serving the safe variant to everyone would do. Raises Refused when it cannot be done or changes
+        nothing."""
         ...
 
-    async def apply(self, plan: RollbackPlan) -> str:
+    async def plan_to(
+        self,
+        key: str,
+        definition: str,
+        kind: RollbackKind,
+        *,
+        expected_hash: str = "",
+        restore: bool = False,
+        version: str = "",
+    ) -> RollbackPlan:
+        """What writing a former definition of this flag back would do. Raises Conflict when `expected_hash` is
+        given and the flag's content hash is another: someone has changed it since; Refused when it would change
+        nothing or cannot be done safely."""
+        ...
+
+    async def apply(self, plan: RollbackPlan, reason: str = "") -> str:
         """Carry out a plan and return the new revision of the whole. Raises Conflict, with nothing
-        written, when the flag's content hash is no longer `plan.revision`."""
+        written, when the flag's content hash is no longer `plan.revision`. `reason` goes into the provider's
+        log where it has a field for that. Never sent twice."""
         ...
 
     def content_hash(self, definition: str) -> str:

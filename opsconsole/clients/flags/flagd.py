@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from opsconsole.clients.flags.base import canonical, content_hash, safe_variant
 from opsconsole.clients.flags.document import Document, FlagNode, parse, parse_definition
 from opsconsole.clients.flags.edit import (
@@ -18,8 +20,16 @@ from opsconsole.clients.flags.edit import (
     with_rollback,
 )
 from opsconsole.clients.flags.files import locked, modified, read_file, replace_file
-from opsconsole.errors import Conflict, FlagError, Refused
-from opsconsole.model.flags import Flag, FlagSet, RollbackKind, RollbackPlan
+from opsconsole.errors import Conflict, FlagError, FlagNotFound, Refused
+from opsconsole.model.flags import (
+    Capabilities,
+    Flag,
+    FlagChange,
+    FlagSet,
+    RollbackKind,
+    RollbackPlan,
+    Swap,
+)
 from opsconsole.text import SafeText, safe, trusted
 
 
@@ -31,6 +41,7 @@ class FlagdProvider:
     """
 
     name = "flagd"
+    capabilities = Capabilities(swap=Swap.ATOMIC, dry_run=True, propagation=5.0)
 
     def __init__(self, path: Path, safe_variants: Mapping[str, str] | None = None) -> None:
         self.path = path
@@ -46,16 +57,31 @@ class FlagdProvider:
         """One flag's definition as the file has it."""
         return await asyncio.to_thread(self._definition, key)
 
-    async def plan_rollback(self, key: str) -> RollbackPlan:
+    async def changes(self, since: float, key: str = "") -> tuple[FlagChange, ...]:
+        """Nothing: a file keeps no log."""
+        return ()
+
+    async def plan_off(self, key: str) -> RollbackPlan:
         """The plan to serve the safe variant to everyone."""
-        return await asyncio.to_thread(self._plan_rollback, key)
+        return await asyncio.to_thread(self._plan_off, key)
 
-    async def plan_restore(self, key: str, original: str, expected_hash: str) -> RollbackPlan:
-        """The plan to bring `original`, a rollback plan's, back."""
-        return await asyncio.to_thread(self._plan_restore, key, original, expected_hash)
+    async def plan_to(
+        self,
+        key: str,
+        definition: str,
+        kind: RollbackKind,
+        *,
+        expected_hash: str = "",
+        restore: bool = False,
+        version: str = "",
+    ) -> RollbackPlan:
+        """The plan to bring a former definition back."""
+        return await asyncio.to_thread(
+            self._plan_to, key, definition, kind, expected_hash=expected_hash, restore=restore, version=version
+        )
 
-    async def apply(self, plan: RollbackPlan) -> str:
-        """Write the plan and return the file's new revision."""
+    async def apply(self, plan: RollbackPlan, reason: str = "") -> str:
+        """Write the plan and return the file's new revision. A file has no place for the reason."""
         return await asyncio.to_thread(self._apply, plan)
 
     async def aclose(self) -> None:
@@ -90,7 +116,7 @@ class FlagdProvider:
         self._node(document, key)
         return definition_of(document, key)
 
-    def _plan_rollback(self, key: str) -> RollbackPlan:
+    def _plan_off(self, key: str) -> RollbackPlan:
         document = self._parse(read_file(self.path))
         flag = self._node(document, key).value
         variant = self._safe_variant(key, flag)
@@ -110,19 +136,24 @@ class FlagdProvider:
         after = self._parse(with_rollback(document, key, variant, self.source).encode())
         return self._plan(document, after, key, RollbackKind.OFF, words)
 
-    def _plan_restore(self, key: str, original: str, expected_hash: str) -> RollbackPlan:
+    def _plan_to(
+        self, key: str, definition: str, kind: RollbackKind, *, expected_hash: str, restore: bool, version: str
+    ) -> RollbackPlan:
         document = self._parse(read_file(self.path))
         flag = self._node(document, key).value
         name = safe(key, 80)
-        if content_hash(flag) != expected_hash:
+        if expected_hash and content_hash(flag) != expected_hash:
             raise Conflict(
-                f"flag {name} was changed since it was rolled back; it is not restored over that",
+                f"flag {name} was changed since; what stood before is not written over that",
                 where=self.source,
                 hint="look at what changed, then change it where your flags are managed",
             )
-        after = self._parse(with_definition(document, key, original, self.source).encode())
-        words = [f"{name}: bring back the definition from before the rollback"]
-        return self._plan(document, after, key, RollbackKind.UNDO, words)
+        if content_hash(flag) == self.content_hash(definition):
+            raise Refused(f"flag {name} already stands like that", where=self.source)
+        after = self._parse(with_definition(document, key, definition, self.source).encode())
+        words = f"{name}: bring back the definition from before the {'rollback' if restore else 'last change'}"
+        plan = self._plan(document, after, key, kind, [words])
+        return msgspec.structs.replace(plan, restore=restore, version=version)
 
     def _plan(
         self, before: Document, after: Document, key: str, kind: RollbackKind, words: list[str]
@@ -136,7 +167,6 @@ class FlagdProvider:
             revision=content_hash(before.flags[key].value),
             original=original,
             replacement=replacement,
-            restore=kind is RollbackKind.UNDO,
         )
 
     def _apply(self, plan: RollbackPlan) -> str:
@@ -164,11 +194,15 @@ class FlagdProvider:
 
     def _node(self, document: Document, key: str) -> FlagNode:
         if key not in document.flags:
-            raise Refused(f"there is no flag {safe(key, 80)}", where=self.source)
+            raise FlagNotFound(f"there is no flag {safe(key, 80)}", where=self.source)
         return document.flags[key]
 
     def _safe_variant(self, key: str, flag: Mapping[str, Any]) -> str:
         return safe_variant(flag["variants"], self._safe_variants.get(key), flag.get("metadata"))
+
+    def _is_off(self, key: str, flag: Mapping[str, Any]) -> bool:
+        variant = self._safe_variant(key, flag)
+        return bool(variant) and canonical(rolled_back(flag, variant)) == canonical(flag)
 
     def _no_safe_variant(self, key: str, flag: Mapping[str, Any]) -> Refused:
         configured = self._safe_variants.get(key)
@@ -198,6 +232,7 @@ class FlagdProvider:
             has_targeting=targeting,
             safe_variant=safe(self._safe_variant(key, flag), 80),
             content_hash=content_hash(flag),
+            off=self._is_off(key, flag),
         )
 
 

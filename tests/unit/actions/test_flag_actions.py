@@ -70,12 +70,12 @@ class Broken(FlagdProvider):
 
     how = ""
 
-    async def apply(self, plan: RollbackPlan) -> str:
+    async def apply(self, plan: RollbackPlan, reason: str = "") -> str:
         if self.how == "before":
             raise FlagError("the flag file cannot be written: Read-only file system")
         if self.how == "conflict":
             raise Conflict("changed since")
-        revision = await super().apply(plan)
+        revision = await super().apply(plan, reason)
         if self.how == "after":
             raise FlagError("the folder cannot be synced")
         self.path.write_text(FLAGS)

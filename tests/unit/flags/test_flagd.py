@@ -21,7 +21,7 @@ from opsconsole.clients.flags.document import parse
 from opsconsole.clients.flags.files import locked
 from opsconsole.clients.flags.flagd import FlagdProvider
 from opsconsole.config.schema import FlagsConfig
-from opsconsole.errors import Conflict, FlagError, Refused
+from opsconsole.errors import Conflict, FlagError, FlagNotFound, Refused
 from opsconsole.model.flags import RollbackKind
 
 FLAGS = """{
@@ -87,7 +87,7 @@ def yaml_file(tmp_path: Path) -> Path:
 
 async def roll_back(provider: FlagdProvider, key: str = "new_pricing") -> tuple[str, str]:
     """Roll back and give what a restore needs: the original and the hash of what was written."""
-    plan = await provider.plan_rollback(key)
+    plan = await provider.plan_off(key)
     await provider.apply(plan)
     flag = (await provider.read()).get(key)
     assert flag is not None
@@ -114,7 +114,7 @@ async def test_flags_are_read_with_what_they_serve(file: Path) -> None:
 
 async def test_a_rollback_changes_two_fields_and_no_other_byte(file: Path) -> None:
     provider = FlagdProvider(file)
-    plan = await provider.plan_rollback("new_pricing")
+    plan = await provider.plan_off("new_pricing")
     assert plan.kind is RollbackKind.OFF
     assert plan.words == "new_pricing: serve off to everyone; default on -> off; targeting cleared"
     assert '-    "defaultVariant": "on",' in plan.diff
@@ -141,7 +141,7 @@ async def test_a_restore_brings_every_byte_back(tmp_path: Path, name: str) -> No
     provider = FlagdProvider(path)
     original, written = await roll_back(provider)
     assert path.read_text() != text
-    plan = await provider.plan_restore("new_pricing", original, written)
+    plan = await provider.plan_to("new_pricing", original, RollbackKind.UNDO, expected_hash=written, restore=True)
     assert plan.restore
     assert plan.kind is RollbackKind.UNDO
     await provider.apply(plan)
@@ -204,7 +204,9 @@ async def test_odd_layouts(tmp_path: Path, is_yaml: bool, text: str) -> None:
     flag = (await provider.read()).get("f")
     assert flag is not None
     assert flag.serves == "off"
-    await provider.apply(await provider.plan_restore("f", original, written))
+    await provider.apply(
+        await provider.plan_to("f", original, RollbackKind.UNDO, expected_hash=written, restore=True)
+    )
     assert path.read_bytes() == text.encode()
 
 
@@ -216,7 +218,9 @@ async def test_a_block_that_keeps_blank_lines_survives_in_meaning(tmp_path: Path
     before = parse(path.read_text(), is_yaml=True, where="before").data
     provider = FlagdProvider(path)
     original, written = await roll_back(provider, "f")
-    await provider.apply(await provider.plan_restore("f", original, written))
+    await provider.apply(
+        await provider.plan_to("f", original, RollbackKind.UNDO, expected_hash=written, restore=True)
+    )
     assert parse(path.read_text(), is_yaml=True, where="after").data == before
     assert "  # g\n" in path.read_text()
 
@@ -227,13 +231,13 @@ async def test_a_restore_over_someones_change_is_refused(file: Path) -> None:
     changed = file.read_text().replace('"team": "pricing"', '"team": "other"')
     file.write_text(changed)
     with pytest.raises(Conflict, match="changed since"):
-        await provider.plan_restore("new_pricing", original, written)
+        await provider.plan_to("new_pricing", original, RollbackKind.UNDO, expected_hash=written, restore=True)
     assert file.read_text() == changed
 
 
 async def test_a_plan_for_another_version_is_refused(file: Path) -> None:
     provider = FlagdProvider(file)
-    plan = await provider.plan_rollback("new_pricing")
+    plan = await provider.plan_off("new_pricing")
     changed = FLAGS.replace('"team": "pricing"', '"team": "other"')
     file.write_text(changed)
     with pytest.raises(Conflict, match="nothing was written"):
@@ -243,7 +247,7 @@ async def test_a_plan_for_another_version_is_refused(file: Path) -> None:
 
 async def test_a_change_of_another_flag_is_kept(file: Path) -> None:
     provider = FlagdProvider(file)
-    plan = await provider.plan_rollback("new_pricing")
+    plan = await provider.plan_off("new_pricing")
     file.write_text(FLAGS.replace('"defaultVariant":   "off"', '"defaultVariant":   "on"'))
     await provider.apply(plan)
     data = json.loads(file.read_text())["flags"]
@@ -253,14 +257,14 @@ async def test_a_change_of_another_flag_is_kept(file: Path) -> None:
 async def test_refusals_say_why(file: Path) -> None:
     provider = FlagdProvider(file)
     with pytest.raises(Refused, match="already serves off"):
-        await provider.plan_rollback("dark_mode")
-    with pytest.raises(Refused, match="no flag"):
-        await provider.plan_rollback("\x1b[31mnope")
+        await provider.plan_off("dark_mode")
+    with pytest.raises(FlagNotFound, match="no flag"):
+        await provider.plan_off("\x1b[31mnope")
     with pytest.raises(Refused, match="none-such is not one of its variants"):
-        await FlagdProvider(file, {"new_pricing": "none-such"}).plan_rollback("new_pricing")
+        await FlagdProvider(file, {"new_pricing": "none-such"}).plan_off("new_pricing")
     file.write_text('{"flags": {"f": {"variants": {"a": 1, "b": 2}, "defaultVariant": "a"}}}')
     with pytest.raises(Refused, match="no safe variant") as caught:
-        await provider.plan_rollback("f")
+        await provider.plan_off("f")
     assert "a, b" in caught.value.hint
 
 
@@ -356,7 +360,7 @@ async def test_symlink_mode_and_rising_time_are_kept(tmp_path: Path) -> None:
 
 async def test_writers_wait_for_each_other(file: Path) -> None:
     provider = FlagdProvider(file)
-    plan = await provider.plan_rollback("new_pricing")
+    plan = await provider.plan_off("new_pricing")
     with locked(file):
         writing = asyncio.create_task(provider.apply(plan))
         done, _ = await asyncio.wait({writing}, timeout=0.1)
@@ -373,7 +377,7 @@ from opsconsole.clients.flags.flagd import FlagdProvider
 os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
 async def main():
     provider = FlagdProvider(Path(sys.argv[1]))
-    await provider.apply(await provider.plan_rollback("new_pricing"))
+    await provider.apply(await provider.plan_off("new_pricing"))
 asyncio.run(main())
 """
 
@@ -388,7 +392,7 @@ async def test_a_kill_between_write_and_rename_leaves_the_file_whole(file: Path)
 
 
 async def test_a_lock_that_leads_elsewhere_is_not_followed(file: Path) -> None:
-    plan = await FlagdProvider(file).plan_rollback("new_pricing")
+    plan = await FlagdProvider(file).plan_off("new_pricing")
     precious = file.with_name("precious")
     file.with_name(".flags.json.lock").symlink_to(precious)
     with pytest.raises(FlagError, match="cannot be locked"):
@@ -453,13 +457,17 @@ def test_rollback_and_restore_of_any_json_file(
     before = parse(content.decode(), is_yaml=False, where="before")
 
     async def there_and_back() -> bytes:
-        plan = await provider.plan_rollback(key)
+        plan = await provider.plan_off(key)
         await provider.apply(plan)
         middle = path.read_bytes()
         flag = (await provider.read()).get(key)
         assert flag is not None
         assert (flag.enabled, flag.default_variant, flag.has_targeting) == (True, "off", False)
-        await provider.apply(await provider.plan_restore(key, plan.original, flag.content_hash))
+        await provider.apply(
+            await provider.plan_to(
+                key, plan.original, RollbackKind.UNDO, expected_hash=flag.content_hash, restore=True
+            )
+        )
         return middle
 
     try:

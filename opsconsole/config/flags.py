@@ -1,0 +1,54 @@
+"""The `flags:` of a context: which provider, and that provider's own settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from opsconsole.config.http import Places
+from opsconsole.config.reader import Section, nearest
+from opsconsole.config.schema import FlagsConfig
+from opsconsole.text import safe
+
+
+def read_flags(section: Section, places: Places) -> FlagsConfig:
+    """The settings of the provider that `provider:` names. Problems are noted."""
+    provider = section.text("provider", required=True)
+    reader = PROVIDERS.get(provider)
+    if reader is not None:
+        return reader(section, places)
+    if provider:
+        known = "known providers: " + ", ".join(PROVIDERS)
+        near = nearest(provider, PROVIDERS)
+        section.problem(
+            f"`{safe(provider, 60)}` is not supported yet",
+            near if near.startswith("did") else known,
+            at="provider",
+        )
+    return FlagsConfig(provider=provider)
+
+
+def safe_variants(section: Section) -> Mapping[str, str]:
+    """`safe_variants: {flag: variant}`."""
+    variants = section.section("safe_variants", "write it as {flag: variant}")
+    found = {}
+    for flag, value in variants.entries() if variants is not None else ():
+        variant = value.text()
+        if variant is not None:
+            found[flag] = variant
+    return found
+
+
+def _flagd(section: Section, places: Places) -> FlagsConfig:
+    section.only({"provider", "path", "safe_variants"})
+    section.get("path", required=True, hint="the flag definition file that flagd reads")
+    return FlagsConfig(
+        provider="flagd",
+        path=section.path("path", places.folder, places.home),
+        safe_variants=safe_variants(section),
+    )
+
+
+PROVIDERS: Mapping[str, Callable[[Section, Places], FlagsConfig]] = {
+    "flagd": _flagd,
+}
+"""The readers of the flag providers that there are, by the provider's name."""

@@ -1,0 +1,68 @@
+"""What the guard's loop needs of the rest, so that each can be replaced in a test.
+
+All of these are read or called anew at every round: an operator's switch counts at once.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from opsconsole.model.guard import Armed, GuardEvent, GuardStatus
+from opsconsole.text import SafeText
+
+
+class Arming(Protocol):
+    """Whether the guard may write."""
+
+    def armed(self) -> Armed | None:
+        """The arming that counts now; None when there is none, it has expired, or it cannot be read."""
+        ...
+
+
+class KillSwitch(Protocol):
+    """A file whose presence stops every write."""
+
+    def pulled(self) -> SafeText:
+        """Why nothing may be written, "" when it may. A file that cannot be looked at counts as there."""
+        ...
+
+
+class Lease(Protocol):
+    """Which of several guards of one context acts. Held for a time and renewed; never shared."""
+
+    def hold(self) -> bool:
+        """Take or renew it; whether it is ours, for at least the time of one write. False on any doubt."""
+        ...
+
+    def holder(self) -> SafeText:
+        """Who has it (host and process), "" when nobody or not known."""
+        ...
+
+    def release(self) -> None:
+        """Let another have it at once. Never raises."""
+        ...
+
+
+class Outbox(Protocol):
+    """Durable notifications. What was put is sent at least once, however often the guard is killed."""
+
+    def put(self, event: GuardEvent) -> None:
+        """Keep it; on the disk when this returns. The same `id` again changes nothing. Raises OpsError when it
+        cannot be kept: that never stops a rollback."""
+        ...
+
+    async def deliver(self) -> None:
+        """Try what is due once, each channel with its own back-off. Never raises an OpsError."""
+        ...
+
+    def waiting(self) -> int:
+        """How many deliveries are still to be made."""
+        ...
+
+
+class Heartbeat(Protocol):
+    """Tells the world that the guard lives."""
+
+    def beat(self, status: GuardStatus) -> None:
+        """Publish. Never raises."""
+        ...
