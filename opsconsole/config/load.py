@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from opsconsole.config.flags import read_flags
+from opsconsole.config.guard import SHAPE as GUARD_SHAPE
+from opsconsole.config.guard import read_guard
 from opsconsole.config.http import HTTP_KEYS, HTTP_SPECIAL, Places, read_endpoint, read_http, read_url
 from opsconsole.config.nodes import Kind, Problems, decode, parse, read_bytes
 from opsconsole.config.paths import ETC, config_files, home_of
@@ -87,7 +89,7 @@ def _context(name: str, section: Section, places: Places) -> Context:
     understood = section.only(
         {
             *("environment", "read_only", "playbooks", "author", "acks", "silences"),
-            *("prometheus", "alertmanager", "flags"),
+            *("prometheus", "alertmanager", "flags", "guard"),
         }
     )
     prometheus = section.section("prometheus", "write it as {url: http://host:9090}")
@@ -95,6 +97,7 @@ def _context(name: str, section: Section, places: Places) -> Context:
     acks = section.section("acks", "write it as {max_age: 4h, stale_after: 1h}")
     flags = section.section("flags", "write it as {provider: flagd, path: flags.json}")
     silences = section.section("silences", "write it as {confirm_above: 10, max_duration: 24h}")
+    guard = section.section("guard", GUARD_SHAPE)
     if understood and not any(section.get(key) for key in ("prometheus", "alertmanager", "flags")):
         section.problem("names nothing to connect to", "give prometheus, alertmanager or flags")
     return Context(
@@ -109,6 +112,7 @@ def _context(name: str, section: Section, places: Places) -> Context:
         silences=None if silences is None else _limits(silences),
         find_alertmanagers=endpoint is not None and not section.has("alertmanager"),
         acks=AckPolicy() if acks is None else _acks(acks),
+        guard=None if guard is None else read_guard(guard, places),
     )
 
 

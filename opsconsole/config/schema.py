@@ -90,12 +90,36 @@ class FlagsConfig(msgspec.Struct, frozen=True, kw_only=True):
     safe_variants: Mapping[str, str] = {}
 
 
+class NotifyConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel on which a guard tells what it does."""
+
+    name: str
+
+
+class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process that rolls flags back without a person needs beside the playbooks' `guard:` sections.
+
+    A path that is None is the usual one: see `opsconsole.config.guard.guard_places`. `listen` is the loopback
+    address and port of `/metrics`, None for none; `textfile` a file for node-exporter's textfile collector.
+    With `expect_armed`, a guard that is not armed is a problem.
+    """
+
+    state: Path | None = None
+    kill_switch: Path | None = None
+    lease: Path | None = None
+    listen: tuple[str, int] | None = None
+    textfile: Path | None = None
+    expect_armed: bool = False
+    notify: tuple[NotifyConfig, ...] = ()
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """One place to connect to.
 
     `playbooks` are names of shipped playbooks or absolute folders. `author` is "" when the OS user signs.
     With `find_alertmanagers` the Alertmanagers are those that Prometheus names in `/api/v1/alertmanagers`.
-    `silences` is None when the file does not say what must be confirmed twice: see `limits`.
+    `silences` is None when the file does not say what must be confirmed twice: see `limits`. `guard` is None when
+    the file does not say that there is one; one may run all the same.
     """
 
     name: str
@@ -109,6 +133,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     find_alertmanagers: bool = False
     acks: AckPolicy = AckPolicy()
     silences: Limits | None = None
+    guard: GuardConfig | None = None
 
     @property
     def limits(self) -> Limits:

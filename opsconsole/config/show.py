@@ -60,6 +60,28 @@ def _lines(resolution: Resolution) -> Iterator[str]:
         yield said("flags", f"flags: {safe(flags.provider)}, {safe(str(flags.path))}")
         for flag, variant in sorted(flags.safe_variants.items()):
             yield f"  rollback of {safe(flag)} serves {safe(variant)}"
+    yield from _guard(resolution)
+
+
+def _guard(resolution: Resolution) -> Iterator[str]:
+    """Only of a context that says that there is one."""
+    guard, origin = resolution.context.guard, resolution.origins.get("guard", "")
+    if guard is None:
+        return
+    told = ", ".join(safe(one.name) for one in guard.notify)
+    expected = "expected to be armed" if guard.expect_armed else "armed only for a time"
+    yield f"guard: {expected}; tells {told or 'nobody'}" + (f"  # from {origin}" if origin else "")
+    for name, path in (
+        ("state", guard.state),
+        ("kill_switch", guard.kill_switch),
+        ("lease", guard.lease),
+        ("textfile", guard.textfile),
+    ):
+        if path is not None:
+            yield f"  {name}: {safe(str(path))}"
+    if guard.listen is not None:
+        host, port = guard.listen
+        yield f"  listen: {f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _span(seconds: float) -> str:

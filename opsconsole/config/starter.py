@@ -51,6 +51,12 @@ contexts:
     #   provider: flagd
     #   path: flags.json
     #   safe_variants: {{new_pricing: "off"}}    # what a rollback serves
+
+    # The process that rolls flags back by itself: `opsconsole guard --help`.
+    # guard:
+    #   kill_switch: /run/opsconsole/stop      # while this file is there, nothing is written
+    #   listen: 127.0.0.1:9464                 # /metrics, on this machine only
+    #   expect_armed: true                     # that it is not armed is a problem
 """
 
 
