@@ -24,6 +24,8 @@ OpsError                    what was wrong, where, and a hint what to do
 │   ├── FlagRateLimited     too many requests; nothing was done
 │   ├── FlagUnavailable     the provider did not answer; a write may have been done when `sent`
 │   └── FlagUnsupported     this provider cannot do that; nothing was done
+├── NotifyError             a channel did not take a notification
+├── OutboxError             the notifications to be sent cannot be read or written
 └── JournalError            the journal cannot be read or written
 """
 
@@ -203,6 +205,19 @@ class FlagUnavailable(FlagError):
 
 class FlagUnsupported(FlagError):
     kind = "flags unsupported"
+
+
+class NotifyError(OpsError):
+    """`retry` says that the same message may be taken later; `retry_after` is the wait in seconds that the channel
+    asked for, None when it did not say."""
+
+    kind = "notify"
+    retry: bool = True
+    retry_after: float | None = None
+
+
+class OutboxError(OpsError):
+    kind = "outbox"
 
 
 class JournalError(OpsError):

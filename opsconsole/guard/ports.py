@@ -43,6 +43,26 @@ class Lease(Protocol):
         ...
 
 
+class Channel(Protocol):
+    """One way to tell people. A message that is sent again, as nobody knows whether it arrived, can be known as
+    the same by its id, its dedup_key or its Message-ID."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the channels of a guard."""
+        ...
+
+    def wants(self, event: GuardEvent) -> bool:
+        """Whether it is told of this."""
+        ...
+
+    async def send(self, event: GuardEvent) -> None:
+        """Send it once, within a deadline. Raises NotifyError."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
 class Outbox(Protocol):
     """Durable notifications. What was put is sent at least once, however often the guard is killed."""
 

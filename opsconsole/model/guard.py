@@ -129,15 +129,23 @@ class GuardStatus(msgspec.Struct, frozen=True, kw_only=True):
     problem: SafeText = trusted("")
 
 
+EVENT_KINDS = (
+    *("decided", "rolled-back", "would-roll-back", "not-rolled-back", "ask-human", "no-candidate"),
+    *("blind", "seeing-again", "recovered", "not-recovered", "disarmed"),
+)
+"""What a guard tells people of."""
+
+
 class GuardEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What a guard tells people, through the outbox to each channel.
 
-    `id` is unique to what happened (a retry of the same event has the same). `kind` is `decided`, `rolled-back`,
-    `would-roll-back`, `not-rolled-back`, `ask-human`, `no-candidate`, `blind`, `seeing-again`, `recovered`,
-    `not-recovered`, `disarmed`. `incident` groups what belongs to one run of a rule beyond its bound; `page`
+    `id` is unique to what happened (a retry of the same event has the same). `kind` is one of EVENT_KINDS, or
+    `test`. `incident` groups what belongs to one run of a rule beyond its bound; `page`
     says that a human is needed now. `labels` are those of the matching alert (raw), empty when there is none;
     `dedup_key` is the alert's own at PagerDuty where it can be derived, else one made of the incident.
-    `diff` is what was or would be written; `timeline` lines are complete sentences with their time.
+    `change` says which change of the flag is suspected, by whom and when; `verified` what was read back after the
+    write; `diff` what was or would be written; `undo` is the command that takes it back. `timeline` lines are
+    complete sentences with their time.
     """
 
     id: str
@@ -154,6 +162,8 @@ class GuardEvent(msgspec.Struct, frozen=True, kw_only=True):
     flag: SafeText = trusted("")
     value: SafeText = trusted("")
     bound: SafeText = trusted("")
+    change: SafeText = trusted("")
+    verified: SafeText = trusted("")
     diff: SafeText = trusted("")
     undo: SafeText = trusted("")
     dedup_key: str = ""

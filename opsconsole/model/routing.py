@@ -22,7 +22,10 @@ _TRUE = frozenset({"true", "yes", "on", "y"})
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One node of the tree. `proceed` is `continue`; `path` are the indices that lead to it, () for the root;
-    `group_wait` is how long it waits before the first notification of a group, as it is written (`30s`)."""
+    `group_wait` is how long it waits before the first notification of a group, as it is written (`30s`).
+
+    `group_by` are the labels that alerts are grouped by, None for all of them (`...`); `key` is what Alertmanager
+    calls this node in the key of a group, such as `{}/{severity="critical"}`."""
 
     receiver: str
     matchers: Matchers = ()
@@ -30,6 +33,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
     path: tuple[int, ...] = ()
     group_wait: str = "30s"
+    group_by: tuple[str, ...] | None = ()
+    key: str = ""
 
     def find(self, labels: Mapping[str, str]) -> tuple[Route, ...]:
         """The routes at which an alert with these labels ends; none when it does not match this node. Raises
@@ -46,10 +51,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
-    """The tree, and how many integrations each receiver has."""
+    """The tree, how many integrations each receiver has, and which of them tell PagerDuty."""
 
     root: Route
     receivers: Mapping[str, int]
+    pagers: frozenset[str] = frozenset()
 
     def receivers_of(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         """The names of the receivers of an alert, in the order of the routes, each once."""
@@ -72,11 +78,15 @@ def parse_routing(text: str) -> Routing:
     if not isinstance(config.get("route"), dict):
         raise UsageError("the configuration has no route")
     receivers: dict[str, int] = {}
+    pagers: set[str] = set()
     for one in _list(config.get("receivers")):
         receiver = _mapping(one)
         name = str(receiver.get("name", ""))
         receivers[name] = sum(len(_list(v)) for k, v in receiver.items() if str(k).endswith("_configs"))
-    return Routing(root=_Reader().route(config["route"], Route(receiver=""), ()), receivers=receivers)
+        if _list(receiver.get("pagerduty_configs")):
+            pagers.add(name)
+    root = _Reader().route(config["route"], None, ())
+    return Routing(root=root, receivers=receivers, pagers=frozenset(pagers))
 
 
 def _load(text: str) -> Any:
@@ -97,27 +107,49 @@ class _Reader:
     def __init__(self) -> None:
         self._count = 0
 
-    def route(self, node: Any, above: Route, path: tuple[int, ...]) -> Route:
+    def route(self, node: Any, above: Route | None, path: tuple[int, ...]) -> Route:
         self._count += 1
         if self._count > MAX_ROUTES or len(path) > 100:
             raise UsageError(f"the routing tree is too large: more than {MAX_ROUTES:,} routes, or nested too deep")
         route = _mapping(node)
+        key = _key(route)
+        if above is None:
+            above = Route(receiver="")
+        else:
+            key = f"{above.key}/{key}"
         own = Route(
             receiver=str(route.get("receiver") or above.receiver),
             matchers=_matchers(route),
             proceed=str(route.get("continue", "")).lower() in _TRUE,
             path=path,
             group_wait=str(route.get("group_wait") or above.group_wait),
+            group_by=_group_by(route, above.group_by),
+            key=key,
         )
         children = enumerate(_list(route.get("routes")))
         routes = tuple(self.route(child, own, (*path, i)) for i, child in children)
         return msgspec.structs.replace(own, routes=routes)
 
 
-def _matchers(route: Mapping[str, Any]) -> Matchers:
-    """The matchers of a route, of all three ways to write them."""
+def _group_by(route: Mapping[str, Any], above: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """An empty list counts as none: the node above it decides."""
+    labels = tuple(str(label) for label in _list(route.get("group_by")))
+    return above if not labels else None if "..." in labels else labels
+
+
+def _key(route: Mapping[str, Any]) -> str:
+    """The matchers as they are in a group's key: sorted, and those of `match_re` with their anchors."""
+    kinds = ["=", "!=", "=~", "!~"]
+    matchers = sorted(_matchers(route, "^(?:%s)$"), key=lambda m: (m.name, m.value, kinds.index(m.op)))
+    return "{" + ",".join(str(m) for m in matchers) + "}"
+
+
+def _matchers(route: Mapping[str, Any], old_regex: str = "%s") -> Matchers:
+    """The matchers of a route, of all three ways to write them. `old_regex` is how those of `match_re` are
+    written."""
     found = [Matcher(str(n), str(v)) for n, v in _mapping(route.get("match")).items()]
-    found += [Matcher(str(n), str(v), is_regex=True) for n, v in _mapping(route.get("match_re")).items()]
+    old = _mapping(route.get("match_re")).items()
+    found += [Matcher(str(n), old_regex.replace("%s", str(v)), is_regex=True) for n, v in old]
     written = route.get("matchers")
     for text in [written] if isinstance(written, str) else _list(written):
         found += parse_matchers(str(text))
