@@ -31,6 +31,7 @@ OpsError                    what was wrong, where, and a hint what to do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 import msgspec
@@ -107,13 +108,16 @@ class SourceError(OpsError):
 
     `retry_after` is the wait in seconds that the server asked for, `status` the HTTP status or 0 when there
     was no answer. `sent` is False only when it is certain that nothing of the request left this machine
-    (refused, DNS, TLS handshake): only then may a write be tried elsewhere.
+    (refused, DNS, TLS handshake): only then may a write be tried elsewhere. `headers` (whatever their case) and
+    `body`, its beginning, are what the server answered with, raw: for recognising it, never to be shown.
     """
 
     kind = "failed"
     retry_after: float | None = None
     status: int = 0
     sent: bool = True
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
 
 
 class Unreachable(SourceError):

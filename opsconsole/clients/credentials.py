@@ -67,7 +67,7 @@ class Credentials:
             secrets += [pair, password]
         elif bearer is not None:
             token = read_secret(file=bearer.credentials_file, command=bearer.credentials_command)
-            headers.append(("Authorization", f"{bearer.type} {token}"))
+            headers.append(("Authorization", f"{bearer.type} {token}".lstrip()))
             secrets.append(token)
         self._secrets = tuple(s.encode() for s in sorted(secrets, key=len, reverse=True) if len(s) >= _SHORTEST)
         return tuple(headers)

@@ -137,6 +137,7 @@ def from_status(response: httpx.Response, body: bytes, where: str, *, now: float
     error.message = error.args[0] if status in (400, 422) and said else message
     error.args = (error.message,)
     error.where, error.status = where, status
+    error.headers, error.body = response.headers, body
     if status in (429, 503):
         error.retry_after = retry_after(response.headers.get("retry-after", ""), now)
     if error.retry_after is not None and isinstance(error, Overloaded):

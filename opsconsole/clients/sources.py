@@ -37,7 +37,9 @@ class Sources:
             else None
         )
         self.clusters: dict[str, AlertmanagerCluster] = {c.name: self._cluster(c) for c in context.alertmanager}
-        self.flags: FlagProvider | None = make_provider(context.flags) if context.flags is not None else None
+        self.flags: FlagProvider | None = (
+            make_provider(context.flags, clock) if context.flags is not None else None
+        )
         self.prober = Prober(clock)
         self.wants_discovery = context.find_alertmanagers and not self.clusters and self.prometheus is not None
 

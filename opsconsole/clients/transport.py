@@ -44,12 +44,13 @@ _URLS = 32
 class Reply(msgspec.Struct, frozen=True):
     """A reply, with a 2xx status unless any was asked for. `body` is decompressed; `server_date` is the server's
     clock, seconds since the epoch with a resolution of 1 s, None when it did not say; `took` the seconds from
-    asking to the last byte."""
+    asking to the last byte; `headers` are the reply's, whatever their case."""
 
     status: int
     body: bytes
     server_date: float | None = None
     took: float = 0.0
+    headers: Mapping[str, str] = {}
 
 
 class _Progress:
@@ -107,6 +108,7 @@ class Transport:
         params: Sequence[tuple[str, str]] | None = None,
         form: Mapping[str, str] | None = None,
         json: bytes | None = None,
+        headers: Sequence[tuple[str, str]] = (),
         deadline: float | None = None,
         limit: int | None = None,
         small: bool = False,
@@ -115,18 +117,19 @@ class Transport:
         """Ask once and give the whole reply, or raise a SourceError.
 
         `path` starts with a slash and is already percent-encoded. `form` is sent form-encoded, `json` as it
-        is. `deadline` is in seconds for everything from connecting to the last byte (default: the
-        endpoint's timeout), `limit` in decompressed bytes. A reply that is known to be `small` is not asked
-        for compressed, which would take the server longer than the answer. With `any_status` every status is a
+        is, with the Content-Type among `headers` or else application/json; other `headers` are sent too.
+        `deadline` is in seconds for everything from connecting to the last byte (default: the endpoint's
+        timeout), `limit` in decompressed bytes. A reply that is known to be `small` is not asked for
+        compressed, which would take the server longer than the answer. With `any_status` every status is a
         reply, not only 2xx.
         """
         seconds = self.timeout if deadline is None else deadline
         content, content_type = _content(form, json)
-        headers = [*_ACCEPT, ("Accept-Encoding", "identity" if small else "gzip")]
-        if content_type:
-            headers.append(("Content-Type", content_type))
+        sent = [*_ACCEPT, ("Accept-Encoding", "identity" if small else "gzip"), *headers]
+        if content_type and not any(name.lower() == "content-type" for name, _ in headers):
+            sent.append(("Content-Type", content_type))
         async with self._gate or nullcontext():
-            outcome = await self._timed(method, path, params or (), content, headers, seconds, limit, any_status)
+            outcome = await self._timed(method, path, params or (), content, sent, seconds, limit, any_status)
         # Raised outside of any handler: a traceback must not lead back to an httpx message.
         if isinstance(outcome, SourceError):
             raise outcome
@@ -190,7 +193,7 @@ class Transport:
                     response.extensions["reason_phrase"] = self._credentials.hide(reason)
                 return from_status(response, start, where, now=self._clock.now())
             body = await read_body(response, limit)
-            return Reply(response.status_code, body, date, time.monotonic() - began)
+            return Reply(response.status_code, body, date, time.monotonic() - began, response.headers)
         except TooLarge:
             message = f"the reply is larger than {limit / MIB:.3g} MiB"
             return bad_reply(message, where, "ask for less: a narrower selector or filter, a shorter range")

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from opsconsole.config.http import Places
+import msgspec
+
+from opsconsole.config.http import (
+    HTTP_KEYS,
+    HTTP_SPECIAL,
+    TOKEN_KEYS,
+    TOKEN_SPECIAL,
+    Places,
+    read_http,
+    read_token,
+    read_url,
+)
 from opsconsole.config.reader import Section, nearest
-from opsconsole.config.schema import FlagsConfig
+from opsconsole.config.schema import Endpoint, FlagsConfig
 from opsconsole.text import safe
 
 
@@ -36,6 +47,17 @@ def safe_variants(section: Section) -> Mapping[str, str]:
         if variant is not None:
             found[flag] = variant
     return found
+
+
+def token_endpoint(section: Section, places: Places, own: frozenset[str], url: str = "") -> Endpoint:
+    """The server of a provider that wants a bare token, and the HTTP settings among the section's keys; `own` are
+    the provider's further keys, `url` where it is when the section does not say."""
+    section.only({"provider", "url"} | own | HTTP_KEYS | TOKEN_KEYS, HTTP_SPECIAL | TOKEN_SPECIAL)
+    given = section.has("url") or not url
+    at = read_url(section.get("url", required=True, hint="write it as https://host")) if given else url
+    http = read_http(section, places)
+    token = read_token(section, places)
+    return Endpoint(url=at, http=http if token is None else msgspec.structs.replace(http, authorization=token))
 
 
 def _flagd(section: Section, places: Places) -> FlagsConfig:

@@ -46,6 +46,12 @@ HTTP_SPECIAL: dict[str, str] = {
 }
 """Hints for keys of Prometheus' `http_config` that have no place here."""
 
+TOKEN_KEYS = frozenset({"token_file", "token_command"})
+"""Keys that `read_token` reads."""
+
+TOKEN_SPECIAL: dict[str, str] = {"token": "secrets are not written here: use token_file or token_command"}
+"""Hints for a token written down."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS = {
     "authorization": "use basic_auth or authorization",
@@ -162,6 +168,19 @@ def _authorization(section: Section | None, places: Places) -> Authorization | N
         section.problem("must be one word such as Bearer, and not Basic", "use basic_auth for Basic", at="type")
     file, command = _secret_source(section, "credentials", places)
     return Authorization(type=kind, credentials_file=file, credentials_command=command)
+
+
+def read_token(section: Section, places: Places) -> Authorization | None:
+    """`token_file` or `token_command`, of APIs that want the token alone in their Authorization header. None when
+    the section gives credentials in another way, after noting a problem when it gives none."""
+    others = [key for key in ("basic_auth", "authorization") if section.has(key)]
+    if others:
+        for key in ("token_file", "token_command"):
+            if section.has(key):
+                section.problem(f"{key} and {others[0]} cannot both be given", "keep one", at=key)
+        return None
+    file, command = _secret_source(section, "token", places)
+    return Authorization(type="", credentials_file=file, credentials_command=command)
 
 
 def _secret_source(section: Section, name: str, places: Places) -> tuple[Path | None, tuple[str, ...]]:

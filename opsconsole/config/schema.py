@@ -33,7 +33,8 @@ class BasicAuth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Authorization(msgspec.Struct, frozen=True, kw_only=True):
-    """`authorization`: the header is `<type> <credentials>`; read the credentials with `read_secret`."""
+    """`authorization`: the header is `<type> <credentials>`, the credentials alone when `type` is "". Read them
+    with `read_secret`."""
 
     type: str = "Bearer"
     credentials_file: Path | None = None

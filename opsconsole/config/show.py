@@ -57,7 +57,13 @@ def _lines(resolution: Resolution) -> Iterator[str]:
     if flags is None:
         yield "flags: (none)"
     else:
-        yield said("flags", f"flags: {safe(flags.provider)}, {safe(str(flags.path))}")
+        where = str(flags.path) if flags.endpoint is None else flags.endpoint.url
+        yield said("flags", f"flags: {safe(flags.provider)}, {safe(where)}")
+        for name, word in (("project", flags.project), ("environment", flags.environment)):
+            if word:
+                yield f"  {name}: {safe(word)}"
+        if flags.endpoint is not None:
+            yield from _http(flags.endpoint.http, "  ")
         for flag, variant in sorted(flags.safe_variants.items()):
             yield f"  rollback of {safe(flag)} serves {safe(variant)}"
     yield from _guard(resolution)
@@ -104,7 +110,7 @@ def _http(http: HttpConfig, indent: str) -> Iterator[str]:
     if http.authorization is not None:
         auth_header = http.authorization
         source = _source("credentials", str(auth_header.credentials_file or ""), auth_header.credentials_command)
-        yield f"{indent}authorization: {safe(auth_header.type)}, {source}"
+        yield f"{indent}authorization: {safe(auth_header.type) or 'the bare token'}, {source}"
     tls = http.tls_config
     for name, value in (
         ("ca_file", tls.ca_file),

@@ -27,7 +27,8 @@ class Swap(Enum):
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a flag provider can do. `change_log` says that it tells changes itself, with who made them;
-    `undo` that a former definition can be written back, `revert` that its log numbers versions.
+    `undo` that a former definition can be written back, `revert` that its log numbers versions, `partial` that a
+    flag can be on for a part of the users, which `Flag.rollout` tells; `reason` that its log keeps one.
 
     `propagation` is after how many seconds at most an application that asks usually serves a change;
     `rate_limit` how many requests a minute it takes, None when it has no limit that is known.

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from opsconsole.clock import Clock, SystemClock
 from opsconsole.errors import FlagError
 from opsconsole.text import safe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from opsconsole.clients.flags.base import FlagProvider
-    from opsconsole.config.schema import FlagsConfig
+    from opsconsole.config.schema import Endpoint, FlagsConfig
 
 
-def make_provider(config: FlagsConfig) -> FlagProvider:
+def make_provider(config: FlagsConfig, clock: Clock | None = None) -> FlagProvider:
     """The provider that a context's `flags:` names. Raises FlagError for one that is not known or lacks its
-    file."""
-    if config.provider != "flagd":
-        raise FlagError(f"unknown flag provider {safe(config.provider, 80)}", hint="known: flagd")
+    file or server."""
+    make = PROVIDERS.get(config.provider)
+    if make is None:
+        raise FlagError(
+            f"unknown flag provider {safe(config.provider, 80)}", hint="known: " + ", ".join(PROVIDERS)
+        )
+    return make(config, clock or SystemClock())
+
+
+def needed_path(config: FlagsConfig) -> Path:
+    """The file of a provider of a file. Raises FlagError when the configuration names none."""
     if config.path is None:
-        raise FlagError("the flag provider flagd needs `path:`", hint="the definition file, JSON or YAML")
+        raise FlagError(
+            f"the flag provider {config.provider} needs `path:`", hint="the definition file, JSON or YAML"
+        )
+    return config.path
+
+
+def needed_endpoint(config: FlagsConfig) -> Endpoint:
+    """The server of a provider that speaks HTTP. Raises FlagError when the configuration names none."""
+    if config.endpoint is None:
+        raise FlagError(f"the flag provider {config.provider} needs `url:`", hint="the address of its API")
+    return config.endpoint
+
+
+# Each imports what it needs when it is the one that is used: no other provider's code is loaded.
+
+
+def _flagd(config: FlagsConfig, clock: Clock) -> FlagProvider:
     from opsconsole.clients.flags.flagd import FlagdProvider
 
-    return FlagdProvider(config.path, config.safe_variants)
+    return FlagdProvider(needed_path(config), config.safe_variants)
+
+
+PROVIDERS: Mapping[str, Callable[[FlagsConfig, Clock], FlagProvider]] = {
+    "flagd": _flagd,
+}
+"""What makes each provider, by its name in the configuration."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from opsconsole.model.flags import Capabilities, FlagChange, FlagSet, RollbackKind, RollbackPlan
-from opsconsole.text import SafeText
+from opsconsole.text import SafeText, safe, trusted
 
 _SAFE_NAMES = ("off", "false", "disabled", "control")
 
@@ -72,6 +72,23 @@ class FlagProvider(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+def tags_and_type(metadata: object) -> tuple[tuple[SafeText, ...], SafeText]:
+    """`metadata.tags` (a list, or a text with commas) and `metadata.type`, as far as they are there."""
+    if not isinstance(metadata, dict):
+        return (), trusted("")
+    tags, kind = metadata.get("tags"), metadata.get("type")
+    if isinstance(tags, str):
+        tags = [tag.strip() for tag in tags.split(",")]
+    listed = tags if isinstance(tags, list) else []
+    found = tuple(safe(tag, 80) for tag in listed if isinstance(tag, str) and tag)
+    return found, safe(kind, 80) if isinstance(kind, str) else trusted("")
+
+
+def percent(value: float) -> str:
+    """A percentage as it is shown: `50 %`, `12.5 %`."""
+    return f"{value:.4g} %"
 
 
 def canonical(value: object) -> str:

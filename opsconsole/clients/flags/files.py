@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from opsconsole.errors import Conflict, FlagError
+from opsconsole.errors import Conflict, FlagError, FlagUnauthorised, FlagUnavailable
 from opsconsole.text import safe
 
 _MAX_BYTES = 16 * 1024 * 1024
@@ -21,7 +21,8 @@ _MTIME_STEP_NS = 1_000_000
 
 
 def read_file(path: Path) -> bytes:
-    """The whole content. Raises FlagError when it cannot be read or is larger than 16 MB."""
+    """The whole content. Raises FlagUnavailable when it cannot be read, FlagUnauthorised when that is not allowed,
+    FlagError when it is larger than 16 MB."""
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
@@ -142,10 +143,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _failed(what: str, path: Path, error: OSError) -> FlagError:
-    hints = {
+    hints: dict[type[OSError], str] = {
         FileNotFoundError: "check `flags: path:` in the configuration, or --flags-file",
         PermissionError: "check owner and mode; the folder must be writable too, files are replaced whole",
     }
     hint = next((text for kind, text in hints.items() if isinstance(error, kind)), "")
     reason = safe(error.strerror or str(error), 200)
-    return FlagError(f"the flag file {what}: {reason}", where=safe(str(path)), hint=hint)
+    made = FlagUnauthorised if isinstance(error, PermissionError) else FlagUnavailable
+    return made(f"the flag file {what}: {reason}", where=safe(str(path)), hint=hint)

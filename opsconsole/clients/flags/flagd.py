@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from opsconsole.clients.flags.base import canonical, content_hash, safe_variant
+from opsconsole.clients.flags.base import canonical, content_hash, percent, safe_variant, tags_and_type
 from opsconsole.clients.flags.document import Document, FlagNode, parse, parse_definition
 from opsconsole.clients.flags.edit import (
     definition_of,
@@ -41,7 +42,7 @@ class FlagdProvider:
     """
 
     name = "flagd"
-    capabilities = Capabilities(swap=Swap.ATOMIC, dry_run=True, propagation=5.0)
+    capabilities = Capabilities(swap=Swap.ATOMIC, partial=True, dry_run=True, propagation=5.0)
 
     def __init__(self, path: Path, safe_variants: Mapping[str, str] | None = None) -> None:
         self.path = path
@@ -218,11 +219,16 @@ class FlagdProvider:
         enabled = flag.get("state", "ENABLED") == "ENABLED"
         default = flag.get("defaultVariant")
         targeting = bool(flag.get("targeting"))
+        shares = _shares(flag) if enabled else None
+        variant = self._safe_variant(key, flag)
         serves = safe(default, 80) if enabled and default is not None else trusted("the code's default")
         if not enabled:
             serves = trusted(f"{serves} (disabled)")
+        elif targeting and shares is not None:
+            serves = trusted(", ".join(f"{safe(name, 80)} {percent(part)}" for name, part in shares.items()))
         elif targeting:
             serves = trusted(f"{serves}, with targeting")
+        tags, kind = tags_and_type(flag.get("metadata"))
         return Flag(
             key=key,
             enabled=enabled,
@@ -230,10 +236,37 @@ class FlagdProvider:
             variants=tuple(safe(name, 80) for name in flag["variants"]),
             serves=serves,
             has_targeting=targeting,
-            safe_variant=safe(self._safe_variant(key, flag), 80),
+            safe_variant=safe(variant, 80),
             content_hash=content_hash(flag),
             off=self._is_off(key, flag),
+            rollout=None if shares is None or not variant else 100.0 - shares.get(variant, 0.0),
+            tags=tags,
+            type=kind,
         )
+
+
+def _shares(flag: Mapping[str, Any]) -> dict[str, float] | None:
+    """What per cent of the users get each variant, when the file says that in so many numbers: without targeting,
+    or with nothing but a `fractional`, which may begin with what to hash and whose weights are 1 when left out."""
+    targeting = flag.get("targeting") or {}
+    default = flag.get("defaultVariant")
+    if not targeting:
+        return None if default is None else {default: 100.0}
+    parts = targeting.get("fractional") if len(targeting) == 1 else None
+    if not isinstance(parts, list) or not parts:
+        return None
+    weights: dict[str, float] = {}
+    for part in parts[0 if isinstance(parts[0], list) else 1 :]:
+        if not isinstance(part, list) or not 1 <= len(part) <= 2:
+            return None
+        if not isinstance(part[0], str) or part[0] not in flag["variants"]:
+            return None
+        weight = part[1] if len(part) == 2 else 1
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < math.inf:
+            return None
+        weights[part[0]] = weights.get(part[0], 0.0) + weight
+    total = sum(weights.values())
+    return {name: 100.0 * weight / total for name, weight in weights.items()} if total > 0 else None
 
 
 def _revision(content: bytes) -> str:

@@ -98,6 +98,19 @@ async def test_bearer_from_a_file_that_rotates(scripted: ScriptedServer, tmp_pat
     assert [r.headers["authorization"] for r in scripted.requests] == ["Bearer first", "Bearer second"]
 
 
+async def test_a_bare_token_and_headers_of_one_request(scripted: ScriptedServer, tmp_path: Path) -> None:
+    scripted.on("*", json_reply({}, headers=(("ETag", '"1"'),)))
+    auth = Authorization(type="", credentials_file=secret_file(tmp_path))
+    client = transport(scripted.url, authorization=auth)
+    patch = "application/json; domain-model=x"
+    given = [("Content-Type", patch), ("If-None-Match", '"0"')]
+    reply = await client.request("PATCH", "/", json=b"{}", headers=given)
+    await client.aclose()
+    sent = scripted.requests[0].headers
+    assert (sent["authorization"], sent["content-type"], sent["if-none-match"]) == (SECRET, patch, '"0"')
+    assert reply.headers["etag"] == '"1"'
+
+
 async def test_a_command_is_asked_again_after_a_401(scripted: ScriptedServer, tmp_path: Path) -> None:
     scripted.on("*", json_reply({}), json_reply({}), text_reply("expired", status=401), json_reply({}))
     count = tmp_path / "count"

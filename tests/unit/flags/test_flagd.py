@@ -480,3 +480,40 @@ def test_rollback_and_restore_of_any_json_file(
         assert other == key or after.slice(other) == before.slice(other)
     assert path.read_bytes() == content
     assert canonical(json.loads(path.read_bytes())) == canonical({"flags": flags})
+
+
+@pytest.mark.parametrize(
+    ("more", "serves", "rollout"),
+    [
+        ({}, "on", 100.0),
+        ({"targeting": {"fractional": [["on", 25], ["off", 75]]}}, "on 25 %, off 75 %", 25.0),
+        ({"targeting": {"fractional": [{"var": "id"}, ["on", 1], ["off", 7]]}}, "on 12.5 %, off 87.5 %", 12.5),
+        ({"targeting": {"fractional": [["on"], ["off"]]}}, "on 50 %, off 50 %", 50.0),
+        ({"targeting": {"fractional": [["on", 1], ["gone", 1]]}}, "on, with targeting", None),
+        ({"targeting": {"fractional": [[["on"], 1]]}}, "on, with targeting", None),
+        ({"targeting": {"fractional": [["on", 0]]}}, "on, with targeting", None),
+        ({"targeting": {"fractional": [["on", True]]}}, "on, with targeting", None),
+        ({"targeting": {"if": [True, "on", "off"]}}, "on, with targeting", None),
+        ({"state": "DISABLED"}, "the code's default (disabled)", None),
+        ({"defaultVariant": None}, "the code's default", None),
+    ],
+)
+async def test_the_percentage_of_users_is_told_where_it_is_one_number(
+    file: Path, more: dict[str, object], serves: str, rollout: float | None
+) -> None:
+    flag = {"variants": {"on": True, "off": False}, "defaultVariant": "on"}
+    file.write_text(json.dumps({"flags": {"f": flag | more}}))
+    found = (await FlagdProvider(file).read()).get("f")
+    assert found is not None
+    assert (found.serves, found.rollout) == (serves, rollout)
+
+
+async def test_tags_and_type_come_from_the_metadata(file: Path) -> None:
+    flags = {
+        "a": {"variants": {}, "metadata": {"tags": ["x", 1, "\x1b"], "type": "release"}},
+        "b": {"variants": {}, "metadata": {"tags": "x, y", "type": 1}},
+        "c": {"variants": {}, "metadata": []},
+    }
+    file.write_text(json.dumps({"flags": flags}))
+    found = {flag.key: (flag.tags, flag.type) for flag in (await FlagdProvider(file).read()).flags}
+    assert found == {"a": (("x", "\\x1b"), "release"), "b": (("x", "y"), ""), "c": ((), "")}
