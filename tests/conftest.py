@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.support.flag_servers import PostgreSQL, Redis, Unleash
 from tests.support.scripted import ScriptedServer
 from tests.support.servers import Alertmanager, AlertmanagerClusterOf, Prometheus, Server
 
@@ -71,6 +72,28 @@ def alertmanager_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
+    """A real PostgreSQL. Mark the tests that use it, Unleash or Redis with `pytest.mark.xdist_group("flags")`, so
+    that they are started once."""
+    with PostgreSQL(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def unleash(tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL) -> Iterator[Unleash]:
+    """A real Unleash. Shared: use flag names of your own, and leave it running."""
+    with Unleash(tmp_path_factory.mktemp("unleash"), postgresql) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A real Redis. Shared: use keys of your own, and leave it running."""
+    with Redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
 @pytest.fixture

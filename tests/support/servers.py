@@ -14,7 +14,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +27,9 @@ PACKAGES = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
     "tmux": "tmux",
+    "redis-server": "redis-server",
+    "setpriv": "util-linux",
+    "node": "nodejs npm",
 }
 """The Debian package of each program that tests run."""
 
@@ -92,6 +95,9 @@ def http(method: str, url: str, data: object = None) -> bytes:
 class Server:
     """One process. `start` waits until it is ready; `stop` ends it; both may be called again."""
 
+    start_limit = START_LIMIT
+    stop_signal = signal.SIGTERM
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.port = free_port()
@@ -109,14 +115,23 @@ class Server:
     def command(self) -> Sequence[str]:
         raise NotImplementedError
 
+    def environment(self) -> Mapping[str, str] | None:
+        """The process's environment, None for that of the tests. Asked for after `command`."""
+        return None
+
     def start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                env=self.environment(),
             )
         try:
-            wait_for(self._ready, START_LIMIT, f"ready {type(self).__name__} ({self.url})")
+            wait_for(self._ready, self.start_limit, f"ready {type(self).__name__} ({self.url})")
         except BaseException:
             self.stop()
             raise
@@ -125,7 +140,7 @@ class Server:
         process, self._process = self._process, None
         if process is None:
             return
-        process.terminate()
+        process.send_signal(self.stop_signal)
         try:
             process.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:
@@ -159,6 +174,10 @@ class Server:
         assert self._process is not None
         if self._process.poll() is not None:
             pytest.fail(f"{type(self).__name__} ended while starting:\n{self.log()[-2000:]}")
+        return self._answers()
+
+    def _answers(self) -> bool:
+        """Whether it is ready to be used. Asked until it is."""
         try:
             http("GET", f"{self.url}/-/ready")
         except (urllib.error.URLError, OSError):
