@@ -26,6 +26,9 @@ OpsError                    what was wrong, where, and a hint what to do
 │   └── FlagUnsupported     this provider cannot do that; nothing was done
 ├── NotifyError             a channel did not take a notification
 ├── OutboxError             the notifications to be sent cannot be read or written
+
+
+├── GuardError              a file of a guard (arming, lease, status) cannot be read, written or believed
 └── JournalError            the journal cannot be read or written
 """
 
@@ -222,6 +225,10 @@ class NotifyError(OpsError):
 
 class OutboxError(OpsError):
     kind = "outbox"
+
+
+class GuardError(OpsError):
+    kind = "guard"
 
 
 class JournalError(OpsError):
