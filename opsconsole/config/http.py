@@ -18,6 +18,7 @@ from opsconsole.config.schema import (
     Endpoint,
     HeaderValue,
     HttpConfig,
+    SecretSource,
     TlsConfig,
 )
 from opsconsole.text import is_safe
@@ -262,3 +263,14 @@ def _headers(section: Section | None, places: Places) -> Mapping[str, HeaderValu
         if understood and not header.has("values") and not header.has("files"):
             header.problem("has no value", shape)
     return headers
+
+
+def read_secret_source(section: Section, name: str, places: Places) -> SecretSource:
+    """`<name>_file` or `<name>_command`: a problem is noted unless exactly one is given."""
+    file, command = _secret_source(section, name, places)
+    return SecretSource(file=file, command=command)
+
+
+def read_tls(section: Section | None, places: Places) -> TlsConfig:
+    """A `tls_config`; without one, that of TLS as it usually is."""
+    return _tls(section, places)

@@ -91,10 +91,44 @@ class FlagsConfig(msgspec.Struct, frozen=True, kw_only=True):
     safe_variants: Mapping[str, str] = {}
 
 
+class SecretSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a secret is: exactly one of a file and a command (argv, run without a shell), for `read_secret`."""
+
+    file: Path | None = None
+    command: tuple[str, ...] = ()
+
+
+class MailConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail server and who writes to whom. `security` is `starttls`, `implicit` (TLS from the first byte) or
+    `none`; with a `username` there is a `password`."""
+
+    host: str
+    port: int
+    security: str = "starttls"
+    tls_config: TlsConfig = TlsConfig()
+    timeout: float = 10.0
+    username: str = ""
+    password: SecretSource | None = None
+    sender: str = ""
+    to: tuple[str, ...] = ()
+
+
 class NotifyConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One channel on which a guard tells what it does."""
+    """One channel on which a guard tells what it does. `kind` is a key of `opsconsole.config.notify.KINDS`.
+
+    `on` are the kinds of events that it is told of, empty for the usual ones. `endpoint` is where PagerDuty or the
+    webhook is, with the HTTP settings; that of Slack has no URL, because the URL is the `secret`. The `secret` of
+    PagerDuty is its routing key, and `changes` says whether it gets change events too. `channel` is Slack's.
+    """
 
     name: str
+    kind: str = ""
+    on: tuple[str, ...] = ()
+    endpoint: Endpoint | None = None
+    secret: SecretSource | None = None
+    changes: bool = True
+    channel: str = ""
+    mail: MailConfig | None = None
 
 
 class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
