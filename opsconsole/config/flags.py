@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from opsconsole.config.flags_redis import read_redis
 from opsconsole.config.http import (
     HTTP_KEYS,
     HTTP_SPECIAL,
@@ -72,5 +73,6 @@ def _flagd(section: Section, places: Places) -> FlagsConfig:
 
 PROVIDERS: Mapping[str, Callable[[Section, Places], FlagsConfig]] = {
     "flagd": _flagd,
+    "redis": read_redis,
 }
 """The readers of the flag providers that there are, by the provider's name."""

@@ -76,11 +76,26 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     members: tuple[Endpoint, ...]
 
 
+class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`provider: redis`. `url` is redis:// or rediss:// with host, port and number of the database, without
+    userinfo; `key` is the hash with the flags, `stream` where changes are recorded; `timeout` is in seconds, for
+    one command. At most one of `password_file` and `password_command` is set."""
+
+    url: str
+    key: str = "flags"
+    stream: str = "flags:changes"
+    username: str = ""
+    password_file: Path | None = None
+    password_command: tuple[str, ...] = ()
+    tls_config: TlsConfig = TlsConfig()
+    timeout: float = 5.0
+
+
 class FlagsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where the feature flags are. `safe_variants` maps a flag to the variant that a rollback serves.
 
     `path` is for providers of a file, `endpoint` (with its credentials) for those that speak HTTP; `project` and
-    `environment` are the provider's own words.
+    `environment` are the provider's own words. `redis` is for the provider of that name.
     """
 
     provider: str
@@ -89,6 +104,7 @@ class FlagsConfig(msgspec.Struct, frozen=True, kw_only=True):
     project: str = ""
     environment: str = ""
     safe_variants: Mapping[str, str] = {}
+    redis: RedisSettings | None = None
 
 
 class SecretSource(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from opsconsole.config.discover import Resolution
-from opsconsole.config.schema import Endpoint, HttpConfig
+from opsconsole.config.schema import Endpoint, FlagsConfig, HttpConfig, RedisSettings, TlsConfig
 from opsconsole.model.radius import span
 from opsconsole.text import safe
 
@@ -57,13 +57,14 @@ def _lines(resolution: Resolution) -> Iterator[str]:
     if flags is None:
         yield "flags: (none)"
     else:
-        where = str(flags.path) if flags.endpoint is None else flags.endpoint.url
-        yield said("flags", f"flags: {safe(flags.provider)}, {safe(where)}")
+        yield said("flags", f"flags: {safe(flags.provider)}, {safe(_where(flags))}")
         for name, word in (("project", flags.project), ("environment", flags.environment)):
             if word:
                 yield f"  {name}: {safe(word)}"
         if flags.endpoint is not None:
             yield from _http(flags.endpoint.http, "  ")
+        if flags.redis is not None:
+            yield from _redis(flags.redis)
         for flag, variant in sorted(flags.safe_variants.items()):
             yield f"  rollback of {safe(flag)} serves {safe(variant)}"
     yield from _guard(resolution)
@@ -90,6 +91,20 @@ def _guard(resolution: Resolution) -> Iterator[str]:
         yield f"  listen: {f'[{host}]' if ':' in host else host}:{port}"
 
 
+def _where(flags: FlagsConfig) -> str:
+    if flags.endpoint is not None:
+        return flags.endpoint.url
+    return flags.redis.url if flags.redis is not None else str(flags.path)
+
+
+def _redis(redis: RedisSettings) -> Iterator[str]:
+    yield f"  key: {safe(redis.key)}, changes in {safe(redis.stream)}"
+    if redis.password_file or redis.password_command:
+        source = _source("password", str(redis.password_file or ""), redis.password_command)
+        yield f"  username: {safe(redis.username) or '(default)'}, {source}"
+    yield from _tls(redis.tls_config, "  ")
+
+
 def _span(seconds: float) -> str:
     for unit, size in (("h", 3600), ("m", 60)):
         if seconds and seconds % size == 0:
@@ -111,7 +126,18 @@ def _http(http: HttpConfig, indent: str) -> Iterator[str]:
         auth_header = http.authorization
         source = _source("credentials", str(auth_header.credentials_file or ""), auth_header.credentials_command)
         yield f"{indent}authorization: {safe(auth_header.type) or 'the bare token'}, {source}"
-    tls = http.tls_config
+    yield from _tls(http.tls_config, indent)
+    for header, given in sorted(http.http_headers.items()):
+        files = "".join(f", from {safe(str(path))}" for path in given.files)
+        hidden = f" {len(given.values)} value(s), not shown" if given.values else ""
+        yield f"{indent}header {safe(header)}:{hidden}{files}"
+    if http.proxy_url:
+        yield f"{indent}proxy_url: {safe(http.proxy_url)}"
+    if http.timeout != HttpConfig().timeout:
+        yield f"{indent}timeout: {http.timeout:g}s"
+
+
+def _tls(tls: TlsConfig, indent: str) -> Iterator[str]:
     for name, value in (
         ("ca_file", tls.ca_file),
         ("cert_file", tls.cert_file),
@@ -122,14 +148,6 @@ def _http(http: HttpConfig, indent: str) -> Iterator[str]:
             yield f"{indent}{name}: {safe(str(value))}"
     if tls.insecure_skip_verify:
         yield f"{indent}insecure_skip_verify: true (anyone in between can read and change everything)"
-    for header, given in sorted(http.http_headers.items()):
-        files = "".join(f", from {safe(str(path))}" for path in given.files)
-        hidden = f" {len(given.values)} value(s), not shown" if given.values else ""
-        yield f"{indent}header {safe(header)}:{hidden}{files}"
-    if http.proxy_url:
-        yield f"{indent}proxy_url: {safe(http.proxy_url)}"
-    if http.timeout != HttpConfig().timeout:
-        yield f"{indent}timeout: {http.timeout:g}s"
 
 
 def _source(what: str, file: str, command: tuple[str, ...]) -> str:

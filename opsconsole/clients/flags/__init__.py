@@ -52,7 +52,16 @@ def _flagd(config: FlagsConfig, clock: Clock) -> FlagProvider:
     return FlagdProvider(needed_path(config), config.safe_variants)
 
 
+def _redis(config: FlagsConfig, clock: Clock) -> FlagProvider:
+    from opsconsole.clients.flags.redis_hash import RedisProvider
+
+    if config.redis is None:
+        raise FlagError("the flag provider redis needs `url:`", hint="write it as redis://host:6379/0")
+    return RedisProvider(config.redis)
+
+
 PROVIDERS: Mapping[str, Callable[[FlagsConfig, Clock], FlagProvider]] = {
     "flagd": _flagd,
+    "redis": _redis,
 }
 """What makes each provider, by its name in the configuration."""

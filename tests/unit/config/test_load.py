@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from opsconsole.config.flags import PROVIDERS
 from opsconsole.config.load import load_config, read_http_file
 from opsconsole.config.schema import Config, HeaderValue
 from opsconsole.errors import ConfigError, ExitCode
@@ -101,6 +102,9 @@ AM = "alertmanager:\n  - name: m\n    members: [http://a]\n    "
 FLAGS = "flags:\n  provider: flagd\n  path: f\n  "
 
 
+KNOWN = "known providers: " + ", ".join(PROVIDERS)
+
+
 # fmt: off
 PROBLEMS = [
     ("contxts: {}\n", 1, "contxts", "is not a known key", "did you mean contexts?"),
@@ -159,7 +163,7 @@ PROBLEMS = [
     (context(AM + "proxy_url: x"), 6, "contexts.a.alertmanager[0].proxy_url", "is not an http or https URL", "write it as http://host:port"),
     (context("alertmanager:\n  - {members: [{url: http://a, timeot: 1s}]}"), 4, "contexts.a.alertmanager[0].members[0].timeot", "is not a known key", "did you mean timeout?"),
     (context("flags: {path: f}"), 3, "contexts.a.flags.provider", "is missing", ""),
-    (context("flags: {provider: unleash, url: http://u}"), 3, "contexts.a.flags.provider", "`unleash` is not supported yet", "known providers: flagd"),
+    (context("flags: {provider: flipper, url: http://u}"), 3, "contexts.a.flags.provider", "`flipper` is not supported yet", KNOWN),
     (context("flags: {provider: flagd}"), 3, "contexts.a.flags.path", "is missing", "the flag definition file that flagd reads"),
     (context(FLAGS + "safe_variants: [a]"), 6, "contexts.a.flags.safe_variants", "must be a mapping, not a list", "write it as {flag: variant}"),
     (context(FLAGS + "safe_variants: {f: [a]}"), 6, "contexts.a.flags.safe_variants.f", "must be text, not a list", ""),
@@ -192,7 +196,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_lines(tmp_path: Path) -> 
         load(tmp_path, text)
     assert [p.line for p in caught.value.problems] == [3, 4, 5, 5, 6]
     assert str(caught.value).splitlines()[0] == (
-        f"{tmp_path}/c.yaml:3: contexts.a.flags.provider: `x` is not supported yet (known providers: flagd)"
+        f"{tmp_path}/c.yaml:3: contexts.a.flags.provider: `x` is not supported yet ({KNOWN})"
     )
 
 
