@@ -26,6 +26,7 @@ BUSY_WAIT = 120.0
 """Seconds to wait when there were too many events: PagerDuty advises a few minutes."""
 
 _ALERTS = frozenset({"rolled-back", "not-rolled-back", "test"})
+_SIGHT = frozenset({"blind", "seeing-again"})
 _CHANGES = frozenset({"rolled-back", "test"})
 
 
@@ -60,7 +61,7 @@ class PagerDutyAlerts(_PagerDuty):
         self.name = config.name
 
     def wants(self, event: GuardEvent) -> bool:
-        if event.resolved:
+        if _resolves(event):
             return is_own(dedup_key(event))
         if self._config.on:
             return wanted(event, self._config.on)
@@ -68,7 +69,7 @@ class PagerDutyAlerts(_PagerDuty):
 
     async def send(self, event: GuardEvent) -> None:
         key = dedup_key(event)
-        if event.resolved:
+        if _resolves(event):
             await self._send({"event_action": "resolve", "dedup_key": key})
             return
         await self._send(
@@ -104,9 +105,18 @@ class PagerDutyChanges(_PagerDuty):
 
 
 def dedup_key(event: GuardEvent) -> str:
-    """The event's own key, or that of its incident."""
+    """The event's own key, or that of its incident. That a rule is blind is an incident of its own: it ends when
+    the guard sees again, whatever the rule then says."""
+    rule = f"{event.system}/{event.rule}"
+    if event.kind in _SIGHT:
+        return incident_key(event.context, f"blind/{rule}")
     key = event.dedup_key
-    return key if key and len(key) <= MAX_KEY else incident_key(event.context, event.incident)
+    return key if key and len(key) <= MAX_KEY else incident_key(event.context, event.incident or rule)
+
+
+def _resolves(event: GuardEvent) -> bool:
+    """What was never triggered, PagerDuty drops."""
+    return event.resolved or event.kind == "seeing-again"
 
 
 def severity(event: GuardEvent) -> str:
