@@ -71,8 +71,18 @@ def _flagd(section: Section, places: Places) -> FlagsConfig:
     )
 
 
+def _goff(section: Section, places: Places) -> FlagsConfig:
+    section.only({"provider", "path", "safe_variants"})
+    section.get("path", required=True, hint="the flag file that the relay proxy or the SDK retrieves")
+    path = section.path("path", places.folder, places.home)
+    if path is not None and path.suffix.lower() == ".toml":
+        section.problem("TOML is not supported", "keep the flags as YAML or JSON", at="path")
+    return FlagsConfig(provider="goff", path=path, safe_variants=safe_variants(section))
+
+
 PROVIDERS: Mapping[str, Callable[[Section, Places], FlagsConfig]] = {
     "flagd": _flagd,
+    "goff": _goff,
     "redis": read_redis,
 }
 """The readers of the flag providers that there are, by the provider's name."""

@@ -52,6 +52,12 @@ def _flagd(config: FlagsConfig, clock: Clock) -> FlagProvider:
     return FlagdProvider(needed_path(config), config.safe_variants)
 
 
+def _goff(config: FlagsConfig, clock: Clock) -> FlagProvider:
+    from opsconsole.clients.flags.goff import GoffProvider
+
+    return GoffProvider(needed_path(config), config.safe_variants)
+
+
 def _redis(config: FlagsConfig, clock: Clock) -> FlagProvider:
     from opsconsole.clients.flags.redis_hash import RedisProvider
 
@@ -62,6 +68,7 @@ def _redis(config: FlagsConfig, clock: Clock) -> FlagProvider:
 
 PROVIDERS: Mapping[str, Callable[[FlagsConfig, Clock], FlagProvider]] = {
     "flagd": _flagd,
+    "goff": _goff,
     "redis": _redis,
 }
 """What makes each provider, by its name in the configuration."""

@@ -91,6 +91,18 @@ def percent(value: float) -> str:
     return f"{value:.4g} %"
 
 
+def shares_in_words(shares: Mapping[str, float]) -> SafeText:
+    """Who gets what: `on`, or `on 25 %, off 75 %`, from per cent by variant."""
+    if len(shares) == 1:
+        return safe(next(iter(shares)), 80)
+    return trusted(", ".join(f"{safe(name, 80)} {percent(part)}" for name, part in shares.items()))
+
+
+def rollout_of(shares: Mapping[str, float] | None, safe_variant: str) -> float | None:
+    """The percentage of users who get something else than the safe variant; None when that is not known."""
+    return None if shares is None or not safe_variant else 100.0 - shares.get(safe_variant, 0.0)
+
+
 def canonical(value: object) -> str:
     """The one JSON text of a value: names sorted, no spaces, ASCII."""
     return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))

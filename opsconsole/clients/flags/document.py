@@ -1,5 +1,5 @@
-"""A flagd definition file as text with the place of every flag in it, so that one can be changed while all
-else stays byte for byte.
+"""A definition file as text with the place of every flag in it, so that one can be changed while all else stays
+byte for byte.
 
 JSON is read as flagd reads it; YAML as Go's yaml.v3 does: `on` and `off` are strings, only `true` and `false`
 are booleans. Aliases, merge keys and a key given twice are refused.
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import yaml
 
 from opsconsole.errors import FlagError
-from opsconsole.text import safe
+from opsconsole.text import SafeText, safe
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -45,9 +45,25 @@ class FlagNode(msgspec.Struct, frozen=True, kw_only=True):
     members: dict[str, Member]
 
 
+class Format(msgspec.Struct, frozen=True, kw_only=True):
+    """What a definition file looks like. `table` is the field that the flags are in, "" when the whole file is
+    nothing else; `example` shows a flag. `check` raises FlagError for a flag that its own reader would not take:
+    it is given the flag's name, its definition and its place, file:line."""
+
+    name: str
+    table: str
+    example: str
+    check: Callable[[SafeText, dict[str, Any], str], None]
+
+    def flags(self, data: Any) -> Any:
+        """The mapping of flags in the whole."""
+        return data[self.table] if self.table else data
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A parsed file. `data` is the whole, `flags` the place of each flag."""
 
+    format: Format
     text: str
     is_yaml: bool
     data: dict[str, Any]
@@ -56,6 +72,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     def line(self, offset: int) -> int:
         """The line, from 1, that an offset is on."""
         return self.text.count("\n", 0, offset) + 1
+
+    def with_flag(self, key: str, flag: object) -> dict[str, Any]:
+        """The whole with one flag's definition in place of the present one."""
+        table = {**self.format.flags(self.data), key: flag}
+        return {**self.data, self.format.table: table} if self.format.table else table
 
     def slice(self, key: str) -> str:
         """One flag's definition as written; YAML begins with its indentation so that it can be read alone."""
@@ -70,16 +91,16 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         return self.text[: node.start] + definition + self.text[node.end :]
 
 
-def parse(text: str, *, is_yaml: bool, where: str) -> Document:
-    """Read a definition file. Raises FlagError with file:line for anything that flagd would not take."""
+def parse(text: str, *, is_yaml: bool, where: str, format: Format) -> Document:
+    """Read a definition file. Raises FlagError with file:line for anything that its own reader would not take."""
     if not text.strip():
         raise FlagError("the file is empty", where=where, hint="an empty file makes every flag vanish")
     try:
-        document = _parse_yaml(text, where) if is_yaml else _parse_json(text, where)
+        document = (_parse_yaml if is_yaml else _parse_json)(text, where, format)
     except RecursionError:
         raise FlagError("the file is nested too deeply", where=where) from None
     for key, node in document.flags.items():
-        _validate(key, node.value, f"{where}:{document.line(node.start)}")
+        format.check(safe(key, 80), node.value, f"{where}:{document.line(node.start)}")
     return document
 
 
@@ -111,21 +132,6 @@ def _shifted(line: str, by: int) -> str:
     return " " * by + line if by > 0 else line[min(-by, len(line) - len(line.lstrip(" "))) :]
 
 
-def _validate(key: str, flag: dict[str, Any], where: str) -> None:
-    name = safe(key, 80)
-    variants = flag.get("variants")
-    if not isinstance(variants, dict):
-        raise FlagError(f"flag {name}: variants must be a mapping", where=where)
-    state = flag.get("state", "ENABLED")
-    if state not in ("ENABLED", "DISABLED"):
-        raise FlagError(f"flag {name}: state must be ENABLED or DISABLED", where=where)
-    default = flag.get("defaultVariant")
-    if default is not None and (not isinstance(default, str) or default not in variants):
-        raise FlagError(f"flag {name}: defaultVariant is not one of its variants", where=where)
-    if not isinstance(flag.get("targeting") or {}, dict):
-        raise FlagError(f"flag {name}: targeting must be a mapping", where=where)
-
-
 # JSON
 
 
@@ -142,18 +148,20 @@ def _no_constant(word: str) -> object:
     raise ValueError(f"{word} is not JSON")
 
 
-def _parse_json(text: str, where: str) -> Document:
+def _parse_json(text: str, where: str, format: Format) -> Document:
     try:
         data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise FlagError(f"not valid JSON: {error.msg}", where=f"{where}:{error.lineno}") from error
     except ValueError as error:
         raise FlagError(f"not valid JSON: {safe(str(error), 200)}", where=where) from error
-    top = {key: span for key, _, span in _members(text, _skip(text, 0))} if isinstance(data, dict) else {}
-    _need_flags(data, where)
+    _need_flags(data, where, format)
+    start = _skip(text, 0)
+    if format.table:
+        start = next(span.start for key, _, span in _members(text, start) if key == format.table)
     flags: dict[str, FlagNode] = {}
-    for key, _, span in _members(text, top["flags"].start):
-        value = data["flags"][key]
+    for key, _, span in _members(text, start):
+        value = format.flags(data)[key]
         if not isinstance(value, dict):
             line = text.count("\n", 0, span.start) + 1
             raise FlagError(f"flag {safe(key, 80)} must be a mapping", where=f"{where}:{line}")
@@ -167,7 +175,7 @@ def _parse_json(text: str, where: str) -> Document:
             block=False,
             members={name: field for name, _, field in fields},
         )
-    return Document(text=text, is_yaml=False, data=data, flags=flags)
+    return Document(format=format, text=text, is_yaml=False, data=data, flags=flags)
 
 
 def _members(text: str, at: int) -> Iterator[tuple[str, int, Member]]:
@@ -191,12 +199,11 @@ def _skip(text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _need_flags(data: object, where: str) -> None:
-    if not isinstance(data, dict) or not isinstance(data.get("flags"), dict):
+def _need_flags(data: object, where: str, format: Format) -> None:
+    if not isinstance(data, dict) or not isinstance(data.get(format.table, None if format.table else {}), dict):
+        needs = f"a mapping `{format.table}`" if format.table else "to be a mapping of flags"
         raise FlagError(
-            "not a flagd definition: it needs a mapping `flags`",
-            where=where,
-            hint='as in {"flags": {"name": {"state": "ENABLED", "variants": …, "defaultVariant": …}}}',
+            f"not a {format.name} definition: it needs {needs}", where=where, hint=f"as in {format.example}"
         )
 
 
@@ -227,7 +234,7 @@ def _compose(loader: _Loader) -> yaml.Node:
     return node
 
 
-def _parse_yaml(text: str, where: str) -> Document:
+def _parse_yaml(text: str, where: str, format: Format) -> Document:
     try:
         _refuse_aliases(text, where)
         loader = _Loader(text)
@@ -239,15 +246,16 @@ def _parse_yaml(text: str, where: str) -> Document:
         raise FlagError(f"not valid YAML: {problem}", where=f"{where}:{line}") from error
     except (yaml.YAMLError, ValueError) as error:
         raise FlagError(f"not valid YAML: {safe(str(error), 200)}", where=where) from error
-    _need_flags(data, where)
+    _need_flags(data, where, format)
     assert isinstance(data, dict)
+    assert isinstance(root, yaml.MappingNode)
+    if format.table:
+        root = next(table for top, table in root.value if top.value == format.table)
     flags = {
-        key.value: _flag_node(text, key.value, node, data["flags"][key.value], where)
-        for top, table in root.value
-        if top.value == "flags"
-        for key, node in table.value
+        key.value: _flag_node(text, key.value, node, format.flags(data)[key.value], where)
+        for key, node in root.value
     }
-    return Document(text=text, is_yaml=True, data=data, flags=flags)
+    return Document(format=format, text=text, is_yaml=True, data=data, flags=flags)
 
 
 def _refuse_aliases(text: str, where: str) -> None:

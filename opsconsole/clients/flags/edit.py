@@ -16,19 +16,6 @@ from opsconsole.text import SafeText, safe, safe_block
 _NARROW = 100
 
 
-def rolled_back(flag: Mapping[str, Any], variant: str) -> dict[str, Any]:
-    """The definition that serves `variant` to everyone: it is the default, targeting is cleared.
-
-    A disabled flag is enabled: flagd leaves a disabled one to the code's own default, which may be on.
-    """
-    changed = {**flag, "defaultVariant": variant}
-    if flag.get("targeting"):
-        changed["targeting"] = {}
-    if flag.get("state") == "DISABLED":
-        changed["state"] = "ENABLED"
-    return changed
-
-
 def definition_of(document: Document, key: str) -> str:
     """One flag's definition as written; as JSON where YAML's layout says something only in its place (a block
     that keeps the blank lines after it)."""
@@ -40,15 +27,15 @@ def definition_of(document: Document, key: str) -> str:
     return written if canonical(alone) == canonical(value) else json.dumps(value, ensure_ascii=False)
 
 
-def with_rollback(document: Document, key: str, variant: str, where: str) -> str:
-    """The whole text with one flag rolled back; only the fields that change are touched."""
+def with_fields(document: Document, key: str, wanted: Mapping[str, Any], where: str) -> str:
+    """The whole text with one flag as `wanted`, which has all the fields that there are now; only those that
+    change are touched."""
     node = document.flags[key]
-    wanted = rolled_back(node.value, variant)
     edits: list[tuple[int, int, str]] = []
-    for name in ("state", "defaultVariant", "targeting"):
-        if node.value.get(name) == wanted.get(name):
+    for name, value in wanted.items():
+        if name in node.value and canonical(node.value[name]) == canonical(value):
             continue
-        text = json.dumps(wanted[name], ensure_ascii=not document.is_yaml)
+        text = json.dumps(value, ensure_ascii=not document.is_yaml)
         member = node.members.get(name)
         if member is None:
             edits.append(_insertion(document, node, name, text))
@@ -118,10 +105,10 @@ def _checked(document: Document, key: str, text: str, wanted: object, where: str
         node = document.flags[key]
         flow = json.dumps(wanted, ensure_ascii=False)
         candidates.append(document.text[: node.start] + flow + document.text[node.end :])
-    expected = canonical({**document.data, "flags": {**document.data["flags"], key: wanted}})
+    expected = canonical(document.with_flag(key, wanted))
     for candidate in candidates:
         try:
-            result = parse(candidate, is_yaml=document.is_yaml, where=where)
+            result = parse(candidate, is_yaml=document.is_yaml, where=where, format=document.format)
         except FlagError:
             continue
         if canonical(result.data) == expected:

@@ -14,6 +14,8 @@ from opsconsole.config.schema import Config, HeaderValue
 from opsconsole.errors import ConfigError, ExitCode
 from opsconsole.model.radius import Limits
 
+KNOWN = "known providers: " + ", ".join(PROVIDERS)
+
 FULL = """\
 current_context: prod
 contexts:
@@ -102,9 +104,6 @@ AM = "alertmanager:\n  - name: m\n    members: [http://a]\n    "
 FLAGS = "flags:\n  provider: flagd\n  path: f\n  "
 
 
-KNOWN = "known providers: " + ", ".join(PROVIDERS)
-
-
 # fmt: off
 PROBLEMS = [
     ("contxts: {}\n", 1, "contxts", "is not a known key", "did you mean contexts?"),
@@ -164,6 +163,7 @@ PROBLEMS = [
     (context("alertmanager:\n  - {members: [{url: http://a, timeot: 1s}]}"), 4, "contexts.a.alertmanager[0].members[0].timeot", "is not a known key", "did you mean timeout?"),
     (context("flags: {path: f}"), 3, "contexts.a.flags.provider", "is missing", ""),
     (context("flags: {provider: flipper, url: http://u}"), 3, "contexts.a.flags.provider", "`flipper` is not supported yet", KNOWN),
+    (context("flags: {provider: flagg, path: f}"), 3, "contexts.a.flags.provider", "`flagg` is not supported yet", "did you mean flagd?"),
     (context("flags: {provider: flagd}"), 3, "contexts.a.flags.path", "is missing", "the flag definition file that flagd reads"),
     (context(FLAGS + "safe_variants: [a]"), 6, "contexts.a.flags.safe_variants", "must be a mapping, not a list", "write it as {flag: variant}"),
     (context(FLAGS + "safe_variants: {f: [a]}"), 6, "contexts.a.flags.safe_variants.f", "must be text, not a list", ""),

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from opsconsole.clients.flags import make_provider
 from opsconsole.clients.flags.base import canonical, safe_variant
-from opsconsole.clients.flags.document import parse
+from opsconsole.clients.flags.document import Document
+from opsconsole.clients.flags.document import parse as parse_any
 from opsconsole.clients.flags.files import locked
-from opsconsole.clients.flags.flagd import FlagdProvider
+from opsconsole.clients.flags.flagd import FLAGD, FlagdProvider
 from opsconsole.config.schema import FlagsConfig
 from opsconsole.errors import Conflict, FlagError, FlagNotFound, Refused
 from opsconsole.model.flags import RollbackKind
@@ -69,6 +70,10 @@ flags:
     variants: {a: 1, control: 0}
     defaultVariant:
 """
+
+
+def parse(text: str, *, is_yaml: bool, where: str) -> Document:
+    return parse_any(text, is_yaml=is_yaml, where=where, format=FLAGD)
 
 
 @pytest.fixture
