@@ -13,6 +13,9 @@ CHANGE = "flag-change"
 
 _LOOK_BACK = 5000
 _INTENTS = 50
+_LONGEST = 32_768
+_ALL_LONGEST = 262_144
+"""Characters of a definition, and of all of a baseline, that are journalled: longer ones cannot be undone to."""
 
 
 class FlagWatch:
@@ -33,12 +36,19 @@ class FlagWatch:
         hashes = {flag.key: flag.content_hash for flag in flagset.flags}
         known = self._sources.get(flagset.source)
         if known is not None and known.begun and known.hashes == hashes:
+            known.stand = {flag.key: (flag.content_hash, flag.definition) for flag in flagset.flags}
             return
         try:
             known = self._catch_up(flagset.source, known)
             if not known.begun:
                 serves = {flag.key: flag.serves for flag in flagset.flags}
-                detail = {"hashes": hashes, "all_serve": serves, **_at(flagset)}
+                detail = {
+                    "hashes": hashes,
+                    "all_serve": serves,
+                    "all_off": {flag.key: flag.off for flag in flagset.flags},
+                    "definitions": _definitions(flagset),
+                    **_at(flagset),
+                }
                 known.take(self._record(BASELINE, flagset.source, "first look at the flags", detail))
             for key in sorted({*known.hashes, *hashes}):
                 if known.hashes.get(key) != hashes.get(key):
@@ -46,6 +56,7 @@ class FlagWatch:
         except JournalError as error:
             self.problem = safe(f"flag changes are not journalled: {error}")
             return
+        known.stand = {flag.key: (flag.content_hash, flag.definition) for flag in flagset.flags}
         self.problem = trusted("")
 
     def changes(self) -> tuple[FlagChange, ...]:
@@ -77,6 +88,11 @@ class FlagWatch:
             "ours": ours is not None,
             "who": ours.user if ours is not None else "",
             "serves": flag.serves if flag is not None else "",
+            "served": known.serves.get(key, ""),
+            "off": flag.off if flag is not None else None,
+            "before_off": known.off.get(key),
+            "before": _kept(known.definition(key, before)),
+            "after": _kept(flag.definition) if flag is not None else "",
             **_at(flagset),
         }
         words = _words(flag, before, known.serves.get(key, ""), ours)
@@ -108,9 +124,19 @@ class _Known:
         self.seq = 0
         self.hashes: dict[str, str] = {}
         self.serves: dict[str, str] = {}
+        self.off: dict[str, bool] = {}
+        self.stand: dict[str, tuple[str, str]] = {}
         self.changes: list[FlagChange] = []
         self._changed: dict[str, int] = {}
         self._baseline = 0
+        self._journalled: dict[str, str] = {}
+
+    def definition(self, key: str, content_hash: str) -> str:
+        """The definition of a flag as it last stood, with that hash; "" when it is not known."""
+        seen, definition = self.stand.get(key, ("", ""))
+        if definition and seen == content_hash:
+            return definition
+        return self._journalled.get(key, "") if self.hashes.get(key) == content_hash else ""
 
     def since(self, key: str) -> int:
         """The seq of the entry that told of a flag's present definition."""
@@ -124,11 +150,16 @@ class _Known:
             self._baseline = entry.seq
             hashes = detail.get("hashes")
             self.hashes = {str(k): str(v) for k, v in hashes.items()} if isinstance(hashes, dict) else {}
+            definitions = detail.get("definitions")
+            if isinstance(definitions, dict):
+                self._journalled = {str(k): str(v) for k, v in definitions.items()}
         else:
             self._take_change(entry)
-        serves = detail.get("all_serve")
+        serves, off = detail.get("all_serve"), detail.get("all_off")
         if isinstance(serves, dict):
             self.serves = {str(k): str(v) for k, v in serves.items()}
+        if isinstance(off, dict):
+            self.off = {str(k): v for k, v in off.items() if isinstance(v, bool)}
 
     def _take_change(self, entry: Entry) -> None:
         detail = entry.detail
@@ -136,12 +167,15 @@ class _Known:
         if self.hashes.get(key, "") == after:
             return  # two consoles saw the same change
         self._changed[key] = entry.seq
+        for known in (self.hashes, self.serves, self.off, self._journalled):
+            known.pop(key, None)
+        off, before_off = (_known(detail.get(name)) for name in ("off", "before_off"))
         if after:
             self.hashes[key] = after
             self.serves[key] = str(detail.get("serves", ""))
-        else:
-            self.hashes.pop(key, None)
-            self.serves.pop(key, None)
+            self._journalled[key] = str(detail.get("after", ""))
+            if off is not None:
+                self.off[key] = off
         self.changes.append(
             FlagChange(
                 key=key,
@@ -152,8 +186,34 @@ class _Known:
                 before_hash=str(detail.get("before_hash", "")),
                 after_hash=after,
                 ours=bool(detail.get("ours")),
+                before=str(detail.get("before", "")),
+                after=str(detail.get("after", "")),
+                off=off,
+                before_off=before_off,
+                served=safe(str(detail.get("served", "")), 200),
             )
         )
+
+
+def _known(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _kept(definition: str) -> str:
+    return definition if len(definition) <= _LONGEST else ""
+
+
+def _definitions(flagset: FlagSet) -> dict[str, str]:
+    """As many definitions as may be journalled at once, the shortest first."""
+    found: dict[str, str] = {}
+    room = _ALL_LONGEST
+    for flag in sorted(flagset.flags, key=lambda flag: len(flag.definition)):
+        room -= len(flag.definition)
+        if room < 0 or len(flag.definition) > _LONGEST:
+            break
+        if flag.definition:
+            found[flag.key] = flag.definition
+    return found
 
 
 def _at(flagset: FlagSet) -> dict[str, object]:

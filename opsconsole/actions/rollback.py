@@ -1,54 +1,129 @@
-"""Flags: roll back to the safe variant and bring the original back, each verified by reading again."""
+"""Flags: roll back, and bring the original back. For all providers the same way: plan, re-read, apply, verify."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+
+import msgspec
 
 from opsconsole.actions.base import Desk, Done
+from opsconsole.actions.flagwatch import FlagWatch
+from opsconsole.actions.flagwrite import BeforeWrite, write_plan
 from opsconsole.clients.flags.base import FlagProvider
-from opsconsole.errors import Conflict, FlagError, JournalError, Refused, Unverified
-from opsconsole.model.flags import FlagSet, RollbackKind, RollbackPlan
+from opsconsole.errors import FlagNotFound, FlagUnsupported, JournalError, Refused
+from opsconsole.model.flagchanges import (
+    Proposal,
+    changed_since,
+    last_change,
+    merged,
+    propose,
+    undo_words,
+    undoable,
+)
+from opsconsole.model.flags import Flag, FlagChange, RollbackKind, RollbackPlan
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
 from opsconsole.text import safe
 
 _LOOK_BACK = 2000
 """Entries of the journal that are searched for the rollback of a flag."""
 
+LOG_SECONDS = 30 * 86_400.0
+VERSIONS_SECONDS = 365 * 86_400.0
+"""How far back a provider's log is asked for the last change of a flag, and for its versions."""
+
 
 class FlagActions:
-    """The flag family. `observe` is told of every reading, so that our own changes are journalled as ours."""
+    """The flag family. `watch` is told of every reading, so that our own changes are journalled as ours."""
 
-    def __init__(self, desk: Desk, observe: Callable[[FlagSet], None]) -> None:
+    def __init__(self, desk: Desk, watch: FlagWatch) -> None:
         self._desk = desk
-        self._observe = observe
+        self._watch = watch
 
-    async def plan_rollback(self, key: str) -> RollbackPlan:
-        """What a rollback would do. Raises FlagError or Refused."""
-        return await self._provider().plan_off(key)
+    async def changes(self, since: float, key: str = "") -> tuple[FlagChange, ...]:
+        """What the provider's log and our journal know since then (seconds since the epoch), of one flag or of
+        all, newest first. Raises FlagError when the provider's log cannot be read."""
+        provider = self._provider()
+        native = await provider.changes(since, key) if provider.capabilities.change_log else ()
+        ours = (c for c in self._watch.changes() if c.at >= since and (not key or c.key == key))
+        return merged(native, ours)
+
+    async def proposal(self, key: str, onset: float | None = None) -> Proposal:
+        """What a rollback of this flag should be. Raises FlagError or Refused."""
+        flag, changes = await self._look(key)
+        return propose(flag, changes, self._provider().capabilities, onset)
+
+    async def plan_rollback(
+        self, key: str, kind: RollbackKind | None = None, version: str = "", onset: float | None = None
+    ) -> RollbackPlan:
+        """What a rollback of this kind would do, of the proposed one for None; a `version` asks for REVERT.
+        Raises FlagError or ActionError."""
+        provider = self._provider()
+        if kind is None:
+            kind = RollbackKind.REVERT if version else (await self.proposal(key, onset)).kind
+        self._can(kind)
+        name = safe(key, 80)
+        if kind is RollbackKind.OFF:
+            return await provider.plan_off(key)
+        if kind is RollbackKind.REVERT:
+            former = await self._version(key, version)
+            plan = await provider.plan_to(key, former, kind, version=version)
+            return msgspec.structs.replace(plan, words=safe(f"{name}: {kind.value} {safe(version, 40)}"))
+        flag, changes = await self._look(key)
+        last = last_change(changes, key)
+        why_not = undoable(flag, last)
+        if why_not or last is None:
+            hint = "turn it off, or change it where your flags are managed"
+            raise Refused(f"the last change of {name} cannot be undone: {why_not}", hint=hint)
+        plan = await provider.plan_to(key, last.before, kind, expected_hash=last.after_hash)
+        return msgspec.structs.replace(plan, words=safe(f"{name}: {undo_words(flag, last)}"))
+
+    async def changed_since(self, key: str, content_hash: str) -> FlagChange | None:
+        """The newest change of a flag since it stood as `content_hash`, by whomever; None when it stands like
+        that. Raises FlagError: then it is not known."""
+        flagset = await self._provider().read()
+        self._watch.observe(flagset)
+        flag = flagset.get(key)
+        if flag is not None and flag.content_hash == content_hash:
+            return None
+        now = self._desk.clock.now()
+        found = changed_since(await self.changes(now - LOG_SECONDS, key), key, content_hash)
+        summary = safe("removed" if flag is None else f"it serves {flag.serves} now")
+        return found or FlagChange(key=key, at=now, summary=summary, before_hash=content_hash)
 
     async def plan_restore(self, key: str) -> RollbackPlan:
         """What a restore would do. Raises FlagError, Conflict, Refused or JournalError."""
         plan, _ = await self._plan_restore(key)
         return plan
 
-    async def rollback(self, plan: RollbackPlan) -> Outcome:
-        """Carry out a plan that was shown. The original stays in the journal for the restore."""
+    async def rollback(
+        self,
+        plan: RollbackPlan,
+        reason: str = "",
+        extra: Mapping[str, object] | None = None,
+        before_write: BeforeWrite | None = None,
+    ) -> Outcome:
+        """Carry out a plan that was shown. The original stays in the journal for the restore. `extra` goes into
+        the journal's detail; `before_write` is called right before the write, and may raise Refused."""
         if plan.restore:
             return await self.restore(plan.key)
         after = "" if self._desk.flags is None else self._desk.flags.content_hash(plan.replacement)
 
         async def work(op: str) -> Done:
-            await self._write(plan, after)
+            await self._write(plan, after, self._reason(reason or "rollback", op), before_write)
             undo = {"kind": "restore", "key": plan.key, "op": op}
             return Done(message=safe(f"rolled back {plan.words}; verified"), undo=undo)
 
         detail = {
             "key": plan.key,
             "source": self._source(),
+            "kind": plan.kind.name.lower(),
+            "version": plan.version,
+            "reason": reason,
             "original": plan.original,
             "replacement": plan.replacement,
             "before_hash": plan.revision,
             "after_hash": after,
+            **(extra or {}),
         }
         return await self._desk.perform("rollback", plan.key, detail, work)
 
@@ -56,7 +131,7 @@ class FlagActions:
         """Bring back what stood before the last rollback of this flag, if nobody has changed it since."""
 
         async def work(op: str) -> Done:
-            return await self.restore_now(key)
+            return await self.restore_now(key, op)
 
         try:
             rollback = self.last_rollback(key)
@@ -65,11 +140,11 @@ class FlagActions:
         detail = restoring(rollback) if rollback is not None else {"key": key, "source": self._source()}
         return await self._desk.perform("restore", key, detail, work)
 
-    async def restore_now(self, key: str) -> Done:
+    async def restore_now(self, key: str, op: str) -> Done:
         """The work of a restore, for `restore` and for undo."""
         plan, rollback = await self._plan_restore(key)
         before = str(rollback.detail["before_hash"])
-        await self._write(plan, before)
+        await self._write(plan, before, self._reason("restore", op), None)
         return Done(
             message=safe(f"restored {safe(key, 80)} to what it was before the rollback; verified"),
             undoes=rollback.op,
@@ -106,32 +181,49 @@ class FlagActions:
                 return entry
         return None
 
-    async def _write(self, plan: RollbackPlan, after: str) -> None:
-        """Re-read, apply and verify. An error on the way counts only if the flag does not stand as wanted."""
-        provider = self._provider()
-        name = safe(plan.key, 80)
-        flag = (await provider.read()).get(plan.key)
+    async def _look(self, key: str) -> tuple[Flag, tuple[FlagChange, ...]]:
+        """A flag as it stands, and its changes. Raises FlagError, also when the provider's log cannot be read."""
+        flagset = await self._provider().read()
+        self._watch.observe(flagset)
+        flag = flagset.get(key)
         if flag is None:
-            raise Refused(f"flag {name} is gone")
-        if flag.content_hash != plan.revision:
-            hint = "look again, then decide again"
-            raise Conflict(f"flag {name} changed since the plan was made; nothing was written", hint=hint)
-        failure: FlagError | None = None
-        try:
-            await provider.apply(plan)
-        except FlagError as error:
-            failure = error
-        flagset = await provider.read()
-        self._observe(flagset)
-        written = flagset.get(plan.key)
-        if written is not None and written.content_hash == after:
-            return
-        if failure is not None:
-            raise failure
-        raise Unverified(
-            f"flag {name} was written, but now reads back as something else",
-            hint="someone else may be changing it: look at it before anything else",
-        )
+            raise FlagNotFound(f"there is no flag {safe(key, 80)}", where=flagset.source)
+        return flag, await self.changes(self._desk.clock.now() - LOG_SECONDS, key)
+
+    async def _version(self, key: str, version: str) -> str:
+        """The definition of that version, from the provider's log. Raises FlagError or Refused."""
+        provider = self._provider()
+        since = self._desk.clock.now() - VERSIONS_SECONDS
+        log = [change for change in await provider.changes(since, key) if change.key == key]
+        found = next((change.after for change in log if version and change.version == version), "")
+        if not found:
+            known = ", ".join(safe(c.version, 40) for c in log[:10] if c.version and c.after)
+            words = f"version {safe(version, 40)} of {safe(key, 80)} is not in its log"
+            raise Refused(
+                words if version else "no version to revert to was named",
+                hint=f"versions: {known}" if known else "its log has no versions",
+            )
+        return found
+
+    def _can(self, kind: RollbackKind) -> None:
+        """Raises FlagUnsupported when the provider cannot do that."""
+        provider = self._provider()
+        can = {
+            RollbackKind.OFF: (provider.capabilities.off, "turn a flag off"),
+            RollbackKind.UNDO: (provider.capabilities.undo, "write a former definition back"),
+            RollbackKind.REVERT: (provider.capabilities.revert, "revert to a version: its log numbers none"),
+        }
+        yes, words = can[kind]
+        if not yes:
+            others = [k.value for k, (able, _) in can.items() if able]
+            hint = f"it can: {', '.join(others)}" if others else "change it where your flags are managed"
+            raise FlagUnsupported(f"{safe(provider.name, 40)} cannot {words}", where=provider.source, hint=hint)
+
+    def _reason(self, reason: str, op: str) -> str:
+        return str(safe(f"{safe(reason, 300)}, by {safe(self._desk.user, 80)} [opsconsole {op}]", 500))
+
+    async def _write(self, plan: RollbackPlan, after: str, reason: str, before_write: BeforeWrite | None) -> None:
+        await write_plan(self._desk, self._provider(), self._watch.observe, plan, after, reason, before_write)
 
     def _provider(self) -> FlagProvider:
         if self._desk.flags is None:

@@ -10,6 +10,7 @@ from opsconsole.actions import ack, ack_keep, command, silence, silence_edit
 from opsconsole.actions.ack import AckPlan
 from opsconsole.actions.base import Cluster, Desk, Sleep
 from opsconsole.actions.flagwatch import FlagWatch
+from opsconsole.actions.flagwrite import BeforeWrite
 from opsconsole.actions.rollback import FlagActions
 from opsconsole.actions.settle import settle_open
 from opsconsole.actions.undo import Undo
@@ -19,7 +20,8 @@ from opsconsole.errors import JournalError
 from opsconsole.journal.store import Journal
 from opsconsole.model.acks import AckPolicy
 from opsconsole.model.alerts import Alert
-from opsconsole.model.flags import FlagChange, FlagSet, RollbackPlan
+from opsconsole.model.flagchanges import Proposal
+from opsconsole.model.flags import FlagChange, FlagSet, RollbackKind, RollbackPlan
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
 from opsconsole.model.matchers import Matchers
 from opsconsole.model.radius import Radius, radius_of
@@ -68,7 +70,7 @@ class Runner:
             sleep=sleep,
         )
         self._watch = FlagWatch(self._desk)
-        self._flags = FlagActions(self._desk, self._watch.observe)
+        self._flags = FlagActions(self._desk, self._watch)
         self._undo = Undo(self._desk, self._flags)
         self._acks = acks
         self._keeper = ack_keep.AckKeeper(self._desk, acks)
@@ -125,17 +127,40 @@ class Runner:
         reply = await self._desk.cluster(cluster).alerts(matchers)
         return radius_of(reply.data, reply.failures)
 
-    async def plan_rollback(self, key: str) -> RollbackPlan:
-        """What rolling a flag back would do. Raises FlagError or ActionError."""
-        return await self._flags.plan_rollback(key)
+    async def plan_rollback(
+        self, key: str, kind: RollbackKind | None = None, version: str = "", onset: float | None = None
+    ) -> RollbackPlan:
+        """What rolling a flag back in this way would do; for None as `proposal` says, a `version` for REVERT.
+        `onset` is when the trouble began. Raises FlagError or ActionError."""
+        return await self._flags.plan_rollback(key, kind, version, onset)
+
+    async def proposal(self, key: str, onset: float | None = None) -> Proposal:
+        """What a rollback of a flag should be, and why. Raises FlagError or ActionError."""
+        return await self._flags.proposal(key, onset)
+
+    async def flag_changes(self, since: float, key: str = "") -> tuple[FlagChange, ...]:
+        """The provider's log, asked now, with our journal, since then. Raises FlagError or ActionError."""
+        return await self._flags.changes(since, key)
+
+    async def changed_since(self, key: str, content_hash: str) -> FlagChange | None:
+        """The newest change of a flag since it stood like that, None when it stands like that. Raises
+        FlagError or ActionError."""
+        return await self._flags.changed_since(key, content_hash)
 
     async def plan_restore(self, key: str) -> RollbackPlan:
         """What restoring a flag would do. Raises FlagError, ActionError or JournalError."""
         return await self._flags.plan_restore(key)
 
-    async def rollback(self, plan: RollbackPlan) -> Outcome:
-        """Carry out a rollback that was shown."""
-        return await self._flags.rollback(plan)
+    async def rollback(
+        self,
+        plan: RollbackPlan,
+        reason: str = "",
+        extra: Mapping[str, object] | None = None,
+        before_write: BeforeWrite | None = None,
+    ) -> Outcome:
+        """Carry out a rollback that was shown. `extra` is added to the journal's detail (a guard's `automatic`,
+        `rule`, `incident`); `before_write` is called right before the write, and may raise Refused."""
+        return await self._flags.rollback(plan, reason, extra, before_write)
 
     async def restore(self, key: str) -> Outcome:
         """Bring back what stood before this flag's last rollback."""

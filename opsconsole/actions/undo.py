@@ -188,7 +188,7 @@ class Undo:
         rollback = self._flags.last_rollback(str(how["key"]))
         if rollback is None or rollback.op != how["op"]:
             raise Refused("the flag was rolled back again or restored since")
-        return await self._flags.restore_now(str(how["key"]))
+        return await self._flags.restore_now(str(how["key"]), op)
 
 
 def _together(entry: Entry, outcomes: Sequence[Outcome]) -> Outcome:

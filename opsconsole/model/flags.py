@@ -54,7 +54,8 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     identifies this version of the definition. `off` says that everyone gets the safe variant, so that turning it
     off would change nothing. `rollout` is the percentage of users who get something else, None when that is not
     one number. `tags` and `type` (`release`, `kill-switch`, `permission`, …) are the provider's own; `version` is
-    the number that its log gives this definition, "" for none.
+    the number that its log gives this definition, "" for none. `definition` is as the provider's `definition`
+    gives it, from providers that read it anyway and keep no log, "" from others.
     """
 
     key: str
@@ -70,6 +71,7 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[SafeText, ...] = ()
     type: SafeText = trusted("")
     version: str = ""
+    definition: str = ""
 
     @property
     def name(self) -> SafeText:
@@ -96,7 +98,8 @@ class FlagChange(msgspec.Struct, frozen=True, kw_only=True):
 
     `before` and `after` are the definitions as the provider's `definition` gives them, "" when not known (or
     the flag was not there). `version` is the number of what stands after it, "" when the provider has none.
-    `off` says that what stood after it served the safe variant to everyone, None when not known. `id` is the
+    `off` says that what stood after it served the safe variant to everyone, `before_off` that what stood before
+    did, None when not known. `served` says in words what users got before it, "" when not known. `id` is the
     provider's own number of this change, "" when our journal is its only record."""
 
     key: str
@@ -111,6 +114,8 @@ class FlagChange(msgspec.Struct, frozen=True, kw_only=True):
     after: str = ""
     version: str = ""
     off: bool | None = None
+    before_off: bool | None = None
+    served: SafeText = trusted("")
     id: str = ""
 
 

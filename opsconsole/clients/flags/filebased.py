@@ -102,7 +102,7 @@ class FileProvider(ABC):
         revision = _revision(content)
         if self._last is None or self._last[0] != revision:
             document = self._parse(content)
-            flags = tuple(self._told(key, node.value) for key, node in document.flags.items())
+            flags = tuple(self._told(document, key) for key in document.flags)
             flagset = FlagSet(
                 provider=self.name,
                 source=self.source,
@@ -196,13 +196,15 @@ class FileProvider(ABC):
     def _safe_variant(self, key: str, flag: Mapping[str, Any]) -> str:
         return safe_variant(flag[self.variants_field], self._safe_variants.get(key), flag.get("metadata"))
 
-    def _told(self, key: str, flag: Mapping[str, Any]) -> Flag:
+    def _told(self, document: Document, key: str) -> Flag:
+        flag = document.flags[key].value
         variant = self._safe_variant(key, flag)
         return msgspec.structs.replace(
             self.flag(key, flag, variant),
             safe_variant=safe(variant, 80),
             content_hash=content_hash(flag),
             off=bool(variant) and canonical(self.rolled_back(flag, variant)) == canonical(flag),
+            definition=definition_of(document, key),
         )
 
     def _no_safe_variant(self, key: str, flag: Mapping[str, Any]) -> Refused:

@@ -237,6 +237,8 @@ def _change(id: str, fields: Mapping[str, str]) -> FlagChange:
         after=after,
         version=id,
         off=None if stands is None or stands.problem else stands.off,
+        before_off=None if was is None or was.problem else was.off,
+        served=was.serves if was is not None else trusted(""),
         id=id,
     )
 

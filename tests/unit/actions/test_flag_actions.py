@@ -7,7 +7,7 @@ from typing import Any
 
 from opsconsole.clients.flags.flagd import FlagdProvider
 from opsconsole.errors import Conflict, FlagError
-from opsconsole.model.flags import RollbackPlan
+from opsconsole.model.flags import RollbackKind, RollbackPlan
 from opsconsole.model.journal import Phase, Result
 from tests.unit.actions.conftest import FLAGS, Console
 
@@ -58,7 +58,7 @@ async def test_a_changed_flag_is_neither_rolled_back_nor_restored_over(console: 
     change(console, metadata={"by": "someone"})
     outcome = await console.runner.rollback(plan)
     assert (outcome.result, "changed since" in outcome.message) == (Result.REFUSED, True)
-    await console.runner.rollback(await console.runner.plan_rollback("new_pricing"))
+    await console.runner.rollback(await console.runner.plan_rollback("new_pricing", RollbackKind.OFF))
     change(console, defaultVariant="on")
     restored = await console.runner.restore("new_pricing")
     assert (restored.result, "changed since" in restored.message) == (Result.REFUSED, True)
@@ -95,7 +95,7 @@ async def test_what_stands_decides_and_not_what_apply_said(console: Console) -> 
     assert found["conflict"][0] is Result.REFUSED
     assert found["overwritten"] == (
         Result.FAILED,
-        "flag new_pricing was written, but now reads back as something else",
+        "flag new_pricing was written, but still reads back as it was",
     )
     assert found["after"][0] is Result.DONE
 
