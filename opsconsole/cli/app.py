@@ -35,7 +35,7 @@ _COMMANDS = {
 }
 """Command -> the module of this package that has a function of its name."""
 
-_GROUPS = ("config", "playbook", "journal", "silence", "acks")
+_GROUPS = ("config", "playbook", "journal", "silence", "acks", "guard")
 """Modules of this package whose `app` is a group of commands."""
 
 

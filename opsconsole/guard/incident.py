@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 import msgspec
 
+from opsconsole.errors import UsageError
 from opsconsole.guard.outbox_file import Delivery
 from opsconsole.journal.store import Journal
 from opsconsole.model.guard import GuardEvent
 from opsconsole.model.guard_words import headline, next_steps
 from opsconsole.model.journal import Entry, Phase, Result
+from opsconsole.model.pagerkeys import alert_key, incident_key
+from opsconsole.model.routing import Routing, parse_routing
+from opsconsole.state.snapshot import ClusterReading
 from opsconsole.text import safe, safe_block
 
 EVENT = "guard"
@@ -18,6 +25,25 @@ NOTIFY = "guard-notify"
 """The journal's action of a notification that was sent, or given up."""
 
 _TROUBLE = frozenset({"not-rolled-back", "not-recovered"})
+
+
+def page_key(cluster: ClusterReading | None, labels: Mapping[str, str], context: str, incident: str) -> str:
+    """The dedup_key of an event: the one that Alertmanager uses for the alert with these labels, if it has it and
+    tells PagerDuty of it; else one of our own for the incident."""
+    if labels and cluster is not None:
+        routings = tuple(_routing(m.status.data.config) for m in cluster.members if m.status.data is not None)
+        key = alert_key([r for r in routings if r is not None], labels) if None not in routings else ""
+        if key:
+            return key
+    return incident_key(context, incident)
+
+
+@lru_cache(maxsize=8)
+def _routing(config: str) -> Routing | None:
+    try:
+        return parse_routing(config)
+    except UsageError:
+        return None
 
 
 class IncidentLog:

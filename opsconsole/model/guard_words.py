@@ -12,10 +12,10 @@ MAX_BLOCK = 20_000
 """Characters of a diff that are sent."""
 
 _WORDS = {
-    "decided": "deciding to roll back",
-    "rolled-back": "ROLLED BACK",
-    "would-roll-back": "would roll back (dry run, nothing was written)",
-    "not-rolled-back": "COULD NOT ROLL BACK",
+    "decided": "deciding to roll back{flag}",
+    "rolled-back": "ROLLED BACK{flag}",
+    "would-roll-back": "would roll back{flag} (dry run, nothing was written)",
+    "not-rolled-back": "COULD NOT ROLL BACK{flag}",
     "ask-human": "A PERSON HAS TO DECIDE",
     "no-candidate": "NO FLAG EXPLAINS IT",
     "blind": "GUARD IS BLIND",
@@ -25,7 +25,7 @@ _WORDS = {
     "disarmed": "guard disarmed",
     "test": "test message",
 }
-_ABOUT_FLAG = frozenset({"decided", "rolled-back", "would-roll-back", "not-rolled-back"})
+_WRITTEN = frozenset({"rolled-back", "recovered", "not-recovered"})
 
 _LOOK = "Look at the flag beside its evidence: opsconsole, key 4."
 _NEXT: dict[str, tuple[str, ...]] = {
@@ -58,11 +58,11 @@ _NEXT: dict[str, tuple[str, ...]] = {
 
 def headline(event: GuardEvent) -> SafeText:
     """What happened, in one line: `ROLLED BACK new_parser: Parse errors (ruleiq, prod)`."""
-    word = _WORDS.get(event.kind, event.kind)
-    flag = f" {event.flag}" if event.flag and event.kind in _ABOUT_FLAG else ""
+    flag = f" {event.flag}" if event.flag else ""
+    word = _WORDS.get(event.kind, event.kind).replace("{flag}", flag)
     where = ", ".join(part for part in (event.system, event.context) if part)
     title = event.title or event.rule
-    return safe(f"{word}{flag}: {title}" + (f" ({where})" if where else ""), 300)
+    return safe(f"{word}: {title}" + (f" ({where})" if where else ""), 300)
 
 
 def subject(event: GuardEvent) -> SafeText:
@@ -105,7 +105,7 @@ def body(event: GuardEvent) -> SafeText:
         parts.append(str(event.summary))
     parts.append("\n".join(f"{name:<{width}}  {text}" for name, text in rows))
     for title, lines in (
-        ("What would be written" if event.kind == "would-roll-back" else "What was written", diff_lines(event)),
+        ("What was written" if event.kind in _WRITTEN else "What would be written", diff_lines(event)),
         ("What to do next", tuple(f"- {step}" for step in next_steps(event))),
         ("Timeline", event.timeline),
     ):

@@ -44,5 +44,5 @@ def hostile_event() -> GuardEvent:
     return an_event(
         title=text, summary=text, flag=text, system=HOSTILE, value=text, change=text, undo=text,
         diff=safe_block(f"```{HOSTILE}```\n{HOSTILE}"), labels={"job": HOSTILE}, timeline=(text,) * 200,
-        incident=HOSTILE,
+        incident=HOSTILE, id=f"hostile {HOSTILE}",
     )  # fmt: skip

@@ -27,6 +27,8 @@ _SAID = 300
 class Email:
     """One list of receivers."""
 
+    resolves = False
+
     def __init__(self, config: NotifyConfig) -> None:
         self.name = config.name
         self._config = config

@@ -54,6 +54,9 @@ class PagerDutyAlerts(_PagerDuty):
     """Triggers for what a person has to know now, and resolves what it triggered under keys of its own. Those of
     alerts are left for Alertmanager to resolve, which alone knows whether they still fire."""
 
+    resolves = True
+    """Whether what was sent stays open until it is told that it is over."""
+
     def __init__(
         self, config: NotifyConfig, clock: Clock, *, inner: httpx.AsyncBaseTransport | None = None
     ) -> None:
@@ -90,6 +93,8 @@ class PagerDutyAlerts(_PagerDuty):
 
 class PagerDutyChanges(_PagerDuty):
     """Change events: they notify nobody, and are shown beside the incidents of the service."""
+
+    resolves = False
 
     def __init__(
         self, config: NotifyConfig, clock: Clock, *, inner: httpx.AsyncBaseTransport | None = None

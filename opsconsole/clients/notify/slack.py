@@ -27,6 +27,8 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 class Slack:
     """One channel of Slack."""
 
+    resolves = False
+
     def __init__(
         self, config: NotifyConfig, clock: Clock, *, inner: httpx.AsyncBaseTransport | None = None
     ) -> None:

@@ -20,6 +20,8 @@ VERSION = "1"
 class Webhook:
     """Posts to a URL. The header `Idempotency-Key` is the event's id: the same again is the same event."""
 
+    resolves = False
+
     def __init__(
         self, config: NotifyConfig, clock: Clock, *, inner: httpx.AsyncBaseTransport | None = None
     ) -> None:

@@ -4,6 +4,7 @@ order, or is dead with a reason."""
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shutil
 import signal
@@ -21,13 +22,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from opsconsole.clock import ManualClock
 from opsconsole.errors import JournalError, NotifyError, OutboxError
-from opsconsole.guard.incident import EVENT, NOTIFY, IncidentLog
+from opsconsole.guard.incident import EVENT, NOTIFY, IncidentLog, page_key
 from opsconsole.guard.outbox import FIRST_WAIT, LONGEST_WAIT, MAX_AGE, FileOutbox
 from opsconsole.guard.outbox_file import Delivery
 from opsconsole.guard.ports import Outbox
 from opsconsole.journal.store import Journal
 from opsconsole.model.guard import GuardEvent
 from opsconsole.model.journal import Result
+from opsconsole.model.reading import Reading
+from opsconsole.model.rules import MemberStatus
+from opsconsole.state.snapshot import ClusterReading, MemberReading
+from opsconsole.text import safe, safe_block
 from tests.support.guard_events import an_event
 from tests.support.scripted import Received, Say, ScriptedServer, text_reply
 
@@ -236,6 +241,29 @@ async def test_only_one_delivers_at_a_time(tmp_path: Path) -> None:
     assert ids(channel) == ["one-0"]
 
 
+def test_the_key_of_a_page() -> None:
+    def cluster(*configs: str | None) -> ClusterReading:
+        statuses = (None if c is None else MemberStatus(url="", config=safe_block(c)) for c in configs)
+        members = tuple(MemberReading(url=safe(""), status=Reading(data=status)) for status in statuses)
+        return ClusterReading(name="main", alerts=Reading(), silences=Reading(), members=members)
+
+    paged = "route: {receiver: p, group_by: [alertname]}\nreceivers: [{name: p, pagerduty_configs: [{url: x}]}]"
+    labels = {"alertname": "High", "job": "api"}
+    own = hashlib.sha256(b'{}:{alertname="High"}').hexdigest()
+    ours = "opsconsole/prod/one"
+    for found, key in (
+        (cluster(paged, None), own),
+        (cluster(paged, paged.replace("alertname", "job")), ours),
+        (cluster(paged, "unreadable"), ours),
+        (cluster(paged.replace("pagerduty", "slack")), ours),
+        (cluster(None), ours),
+        (None, ours),
+    ):
+        assert page_key(found, labels, "prod", "one") == key
+    assert page_key(cluster(paged), {}, "prod", "one") == ours
+    assert len(page_key(None, {}, "prod", "x" * 500)) <= 255
+
+
 class AnyFailure(RuleBasedStateMachine):
     """Two channels, two incidents. Deliveries fail in any way, the process dies before and after a send."""
 
@@ -313,6 +341,10 @@ from opsconsole.clients.notify import make_channels
 from opsconsole.clock import SystemClock
 from opsconsole.config.schema import Endpoint, NotifyConfig
 from opsconsole.guard.outbox import FileOutbox
+from opsconsole.model.reading import Reading
+from opsconsole.model.rules import MemberStatus
+from opsconsole.state.snapshot import ClusterReading, MemberReading
+from opsconsole.text import safe, safe_block
 from tests.support.guard_events import an_event
 
 async def run():
