@@ -52,6 +52,12 @@ def check_changes(snapshot: Snapshot) -> Iterator[Verdict]:
         return
     changes = _changes(snapshot, snapshot.flags.data)
     firing = burning(snapshot)
+    log = snapshot.flag_log
+    if not changes and log is not None and not log.known(snapshot.now):
+        hint = log.failure.hint if log.failure is not None else trusted("")
+        reason = safe(f"the provider's log of changes cannot be read: {log.why(snapshot.now)}", 300)
+        yield Verdict(id=_CHANGES, title=title, level=Level.UNKNOWN, reason=reason, hint=hint)
+        return
     yield Verdict(
         id=_CHANGES,
         title=title,

@@ -12,7 +12,7 @@ from opsconsole.clients.alertmanager import AlertmanagerCluster, ClusterReply
 from opsconsole.clients.prometheus import RULES, TARGETS
 from opsconsole.clients.sources import FOUND, Sources
 from opsconsole.clock import Clock
-from opsconsole.errors import FlagError, JournalError, SourceError, TimedOut
+from opsconsole.errors import FlagError, FlagRateLimited, JournalError, SourceError, TimedOut
 from opsconsole.model.acks import THIS_CONSOLE
 from opsconsole.model.alerts import Alert
 from opsconsole.model.flags import FlagChange
@@ -22,6 +22,7 @@ from opsconsole.model.panels import PanelData
 from opsconsole.model.reading import Failure, Freshness, Reading
 from opsconsole.state.check_polls import EVERY, CheckPolls
 from opsconsole.state.failures import failure_of, limit_of, place_of
+from opsconsole.state.flaglog import FlagLog
 from opsconsole.state.members import silent, told
 from opsconsole.state.muted import mark_muted, may_mute
 from opsconsole.state.panel_polls import PanelPolls
@@ -78,6 +79,7 @@ class Polls:
         self.panels = PanelPolls(
             sources, clock, refresh=refresh, snapshot=lambda: self.snapshot, put=self._set_panel
         )
+        self._log = FlagLog(sources.flags, clock) if sources.flags is not None else None
         client = sources.prometheus
         self._checks = CheckPolls(client, clock, lambda: self.snapshot, self._read) if client is not None else None
         limit = limit_of(refresh)
@@ -93,6 +95,7 @@ class Polls:
             **{name: Reading(limit=limit_of(EVERY)) for name, _, _ in self.for_checks()},
             found=Reading(limit=2 * FOUND_AGAIN) if has_prometheus and not snapshot.playbooks else None,
             flags=Reading(limit=limit) if sources.flags is not None else None,
+            flag_log=self._log.reading if self._log is not None else None,
             extender=trusted("nobody") if snapshot.context.read_only else THIS_CONSOLE,
             clusters=tuple(
                 ClusterReading(name=n, alerts=Reading(limit=limit), silences=Reading(limit=limit)) for n in names
@@ -129,7 +132,9 @@ class Polls:
     def tick(self) -> Snapshot:
         """The snapshot at the time of now, with the newest journal."""
         try:
-            self._set(journal=self._journal(), changes=self.changes())
+            ours = self.changes()
+            changes = self._log.with_journal(ours) if self._log is not None else ours
+            self._set(journal=self._journal(), changes=changes)
         except JournalError as error:
             self.broken("journal", error)
         return self.snapshot
@@ -158,6 +163,7 @@ class Polls:
             rules=judged(old.rules) if old.rules is not None else None,
             targets=judged(old.targets) if old.targets is not None else None,
             flags=judged(old.flags) if old.flags is not None else None,
+            flag_log=judged(old.flag_log) if old.flag_log is not None else None,
             clusters=tuple(
                 msgspec.structs.replace(c, alerts=judged(c.alerts), silences=judged(c.silences))
                 for c in old.clusters
@@ -200,6 +206,10 @@ class Polls:
     async def poll_flags(self) -> None:
         assert self._sources.flags is not None
         await self._read("flags", self._sources.flags.read)
+        flags = self.snapshot.flags
+        if self._log is not None and flags is not None and flags.data is not None:
+            await self._log.poll(flags.data.revision)
+            self._set(flag_log=self._log.reading)
         self.tick()
 
     async def poll_extender(self) -> None:
@@ -289,7 +299,9 @@ class Polls:
             self._set(**{field: reading.failed(failure_of(error), self._clock.now())})
             if isinstance(error, SourceError):
                 raise
-            raise SourceError(error.message, where=error.where, hint=error.hint) from error
+            failed = SourceError(error.message, where=error.where, hint=error.hint)
+            failed.retry_after = error.retry_after if isinstance(error, FlagRateLimited) else None
+            raise failed from error
         reading = getattr(self.snapshot, field)
         told = data if isinstance(data, Told) else Told(data, warnings())
         self._set(**{field: reading.good(told.data, asked, told.warnings)})

@@ -73,6 +73,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `panels` are keyed `system/panel-id`. A source that the context does not have is None or an empty tuple.
     `found` is what was recognised in Prometheus, None when the context has playbooks of its own or no
     Prometheus; once there is something, it is the one of `playbooks`.
+    `changes` are those of the flags by the provider's log (`flag_log`, None when it keeps none) and the journal,
+    newest first.
     `probes` are keyed `system/probe`, `notified` by the cluster's name, `linted` by the system.
     `server`, `senders` (the base URLs of the Alertmanagers that Prometheus sends to), `scrapes`, `metrics` and
     `contents` are asked only for checks.
@@ -97,6 +99,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Reading[MetricFacts] | None = None
     contents: Reading[Contents] | None = None
     flags: Reading[FlagSet] | None = None
+    flag_log: Reading[tuple[FlagChange, ...]] | None = None
     changes: tuple[FlagChange, ...] = ()
     journal: tuple[Entry, ...] = ()
     probes: Mapping[str, Reading[ProbeAnswer]] = {}
