@@ -80,9 +80,20 @@ def _goff(section: Section, places: Places) -> FlagsConfig:
     return FlagsConfig(provider="goff", path=path, safe_variants=safe_variants(section))
 
 
+def _unleash(section: Section, places: Places) -> FlagsConfig:
+    endpoint = token_endpoint(section, places, frozenset({"project", "environment"}))
+    return FlagsConfig(
+        provider="unleash",
+        endpoint=endpoint,
+        project=section.text("project", "default"),
+        environment=section.text("environment", "production"),
+    )
+
+
 PROVIDERS: Mapping[str, Callable[[Section, Places], FlagsConfig]] = {
     "flagd": _flagd,
     "goff": _goff,
     "redis": read_redis,
+    "unleash": _unleash,
 }
 """The readers of the flag providers that there are, by the provider's name."""

@@ -28,6 +28,7 @@ from typing import Any
 
 import pytest
 
+from opsconsole.config.schema import Authorization, Endpoint, FlagsConfig, HttpConfig
 from tests.support.servers import Server, free_port, require
 
 _LOCK = Path(__file__).with_name("unleash") / "package-lock.json"
@@ -180,6 +181,7 @@ class Unleash(Server):
             "CHECK_VERSION": "false",
             "SEND_TELEMETRY": "false",
             "LOG_LEVEL": "warn",
+            "CLIENT_FEATURE_CACHING_ENABLED": "false",  # else applications are told a second later
             "INIT_ADMIN_API_TOKENS": self.token,
             "INIT_CLIENT_API_TOKENS": self.client_token,
             **self._more,
@@ -280,11 +282,30 @@ class Unleash(Server):
         finally:
             client.destroy()
 
+    def share(self, name: str, users: int = 300) -> float:
+        """The percentage of so many users for whom the flag is on in production, by the SDK's own engine on what
+        an application would be told now. Every ninth user has the session id `pro`."""
+        from yggdrasil_engine.engine import UnleashEngine
+
+        url, headers = f"{self.url}/api/client/features", {"Authorization": self.client_token}
+        engine = UnleashEngine()
+        with _OPENER.open(urllib.request.Request(url, headers=headers), timeout=30) as reply:
+            engine.take_state(reply.read().decode())
+        asked = [{"userId": str(user), "sessionId": "free" if user % 9 else "pro"} for user in range(users)]
+        return 100 * sum(engine.is_enabled(name, user).is_enabled for user in asked) / users
+
     def _token(self) -> str:
         if self.someone not in self._tokens:
             wanted = {"tokenName": self.someone, "type": "admin"}
             self._tokens[self.someone] = self.ask("POST", "api-tokens", wanted, token=self.token)["secret"]
         return self._tokens[self.someone]
+
+
+def unleash_config(url: str, token: Path, timeout: float = 20.0) -> FlagsConfig:
+    """The `flags:` of a context for the project `default` in `production`, with a file that has the token."""
+    http = HttpConfig(authorization=Authorization(type="", credentials_file=token), timeout=timeout)
+    endpoint = Endpoint(url=url, http=http)
+    return FlagsConfig(provider="unleash", endpoint=endpoint, project="default", environment="production")
 
 
 def _quoted(name: str) -> str:

@@ -66,9 +66,16 @@ def _redis(config: FlagsConfig, clock: Clock) -> FlagProvider:
     return RedisProvider(config.redis)
 
 
+def _unleash(config: FlagsConfig, clock: Clock) -> FlagProvider:
+    from opsconsole.clients.flags.unleash import UnleashProvider
+
+    return UnleashProvider(needed_endpoint(config), config.project, config.environment, clock=clock)
+
+
 PROVIDERS: Mapping[str, Callable[[FlagsConfig, Clock], FlagProvider]] = {
     "flagd": _flagd,
     "goff": _goff,
     "redis": _redis,
+    "unleash": _unleash,
 }
 """What makes each provider, by its name in the configuration."""
