@@ -80,6 +80,17 @@ def _goff(section: Section, places: Places) -> FlagsConfig:
     return FlagsConfig(provider="goff", path=path, safe_variants=safe_variants(section))
 
 
+def _launchdarkly(section: Section, places: Places) -> FlagsConfig:
+    own = frozenset({"project", "environment", "safe_variants"})
+    return FlagsConfig(
+        provider="launchdarkly",
+        endpoint=token_endpoint(section, places, own, "https://app.launchdarkly.com"),
+        project=section.text("project", "default"),
+        environment=section.text("environment", required=True),
+        safe_variants=safe_variants(section),
+    )
+
+
 def _unleash(section: Section, places: Places) -> FlagsConfig:
     endpoint = token_endpoint(section, places, frozenset({"project", "environment"}))
     return FlagsConfig(
@@ -93,6 +104,7 @@ def _unleash(section: Section, places: Places) -> FlagsConfig:
 PROVIDERS: Mapping[str, Callable[[Section, Places], FlagsConfig]] = {
     "flagd": _flagd,
     "goff": _goff,
+    "launchdarkly": _launchdarkly,
     "redis": read_redis,
     "unleash": _unleash,
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.harness import Harness, Scene, set_scene
+from tests.contract.harness import Harness, Scene
 
 
 def _harnesses() -> list[object]:
@@ -30,11 +30,13 @@ def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Harness:
 @pytest.fixture
 async def scene(harness: Harness) -> AsyncIterator[Scene]:
     """The harness with its flags made and two of them changed lately."""
-    provider: object = None
+    made: Scene | None = None
     try:
-        provider = harness.provider()
-        yield await set_scene(harness, provider)
+        await harness.start()
+        made = Scene(harness, harness.provider())
+        await made.change()
+        yield made
     finally:
-        if provider is not None:
-            await provider.aclose()  # type: ignore[attr-defined]
+        if made is not None:
+            await made.provider.aclose()
         await harness.aclose()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opsconsole.clients.flags.base import FlagProvider
 from opsconsole.model.flags import Flag
@@ -94,12 +94,18 @@ class Harness(ABC):
 @dataclass
 class Scene:
     """A harness whose flags were made and changed, and a provider of them. `former` are the definitions of
-    `partial` and `turned_off` before they were changed; `began` is wall time before anything was."""
+    `partial` and `turned_off` before they were changed; `began` is wall time before that."""
 
     harness: Harness
     provider: FlagProvider
-    former: dict[str, str]
-    began: float
+    former: dict[str, str] = field(default_factory=dict)
+    began: float = field(default_factory=time.time)
+
+    async def change(self) -> None:
+        """Change two of the flags as another user."""
+        for key, percent in ((self.keys.partial, 100), (self.keys.turned_off, 0)):
+            self.former[key] = await self.provider.definition(key)
+            await self.harness.change(key, percent)
 
     @property
     def keys(self) -> Keys:
@@ -114,14 +120,3 @@ class Scene:
     async def hashes(self) -> dict[str, str]:
         """The content hash of every flag."""
         return {flag.key: flag.content_hash for flag in (await self.provider.read()).flags}
-
-
-async def set_scene(harness: Harness, provider: FlagProvider) -> Scene:
-    """Make the flags, then change two of them as another user."""
-    began = time.time()
-    await harness.start()
-    keys = harness.keys
-    former = {key: await provider.definition(key) for key in (keys.partial, keys.turned_off)}
-    await harness.change(keys.partial, 100)
-    await harness.change(keys.turned_off, 0)
-    return Scene(harness, provider, former, began)

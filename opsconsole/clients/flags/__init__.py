@@ -58,6 +58,16 @@ def _goff(config: FlagsConfig, clock: Clock) -> FlagProvider:
     return GoffProvider(needed_path(config), config.safe_variants)
 
 
+def _launchdarkly(config: FlagsConfig, clock: Clock) -> FlagProvider:
+    from opsconsole.clients.flags.launchdarkly import LaunchDarklyProvider
+    from opsconsole.clients.transport import Transport
+
+    transport = Transport(needed_endpoint(config), clock=clock)
+    return LaunchDarklyProvider(
+        transport, config.project, config.environment, clock=clock, safe_variants=config.safe_variants
+    )
+
+
 def _redis(config: FlagsConfig, clock: Clock) -> FlagProvider:
     from opsconsole.clients.flags.redis_hash import RedisProvider
 
@@ -75,6 +85,7 @@ def _unleash(config: FlagsConfig, clock: Clock) -> FlagProvider:
 PROVIDERS: Mapping[str, Callable[[FlagsConfig, Clock], FlagProvider]] = {
     "flagd": _flagd,
     "goff": _goff,
+    "launchdarkly": _launchdarkly,
     "redis": _redis,
     "unleash": _unleash,
 }
