@@ -72,7 +72,8 @@ class Outbox(Protocol):
         ...
 
     async def deliver(self) -> None:
-        """Try what is due once, each channel with its own back-off. Never raises an OpsError."""
+        """Try what is due once, each channel with its own back-off. Never raises an OpsError. Takes as long as the
+        channels' deadlines: run it beside what must not wait."""
         ...
 
     def waiting(self) -> int:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,8 +16,7 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis import HealthCheck, example, given, settings
 
 from opsconsole.clock import ManualClock
 from opsconsole.errors import JournalError, NotifyError, OutboxError
@@ -264,57 +262,69 @@ def test_the_key_of_a_page() -> None:
     assert len(page_key(None, {}, "prod", "x" * 500)) <= 255
 
 
-class AnyFailure(RuleBasedStateMachine):
-    """Two channels, two incidents. Deliveries fail in any way, the process dies before and after a send."""
+TROUBLES = ("taken", "retry", "retry", "dead", "killed", "taken, then retry", "taken, then killed")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
+Round = tuple[str, list[str], int, list[str], list[float]]
+
+ROUNDS = st.lists(
+    st.tuples(
+        st.sampled_from(["one", "two"]),
+        st.lists(st.sampled_from(["rolled-back", "recovered"]), max_size=3),
+        st.sampled_from([0, 1]),
+        st.lists(st.sampled_from(TROUBLES), max_size=4),
+        st.lists(st.sampled_from([0.0, 0.0, 6.0, 400.0, -3600.0]), min_size=1, max_size=4),
+    ),
+    min_size=1,
+    max_size=4,
+)
+"""Events of an incident come, a channel has troubles, and deliveries go by."""
+
+
+@given(ROUNDS)
+@example([("one", ["rolled-back", "recovered"], 0, ["retry"], [0.0, 0.0, 6.0])])
+@example([("one", ["rolled-back"], 1, ["taken, then killed"], [0.0, 0.0])])
+@example([("one", ["rolled-back", "rolled-back"], 0, ["dead", "killed"], [0.0])])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_fails_and_whenever_it_is_killed(rounds: list[Round]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        World(Path(folder)).live(rounds)
+
+
+class World:
+    """Two channels, and a guard that is started again whenever it dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.clock = ManualClock()
         self.channels = [FakeChannel("a"), FakeChannel("b", unwanted=["recovered"])]
         self.put: list[GuardEvent] = []
         self.outbox = make(self.folder, self.clock, *self.channels)
 
-    def teardown(self) -> None:
-        for channel in self.channels:
-            channel.fails, channel.late = [], []
-        for _ in range(3):
-            self.clock.advance(2 * LONGEST_WAIT)
-            asyncio.run(self.outbox.deliver())
-        assert self.outbox.waiting() == 0, "something waits although all channels work"
-        dead = {(d.channel, d.event.id): d.reason for d in self.outbox.file.listing(["dead"])}
-        for channel in self.channels:
-            for event in filter(channel.wants, self.put):
-                gone = dead.get((channel.name, event.id))
-                assert gone is None or gone, "dead without a reason"
-                assert event.id in ids(channel) or gone, f"{event.id} never reached {channel.name}"
-        shutil.rmtree(self.folder)
+    def live(self, rounds: list[Round]) -> None:
+        for incident, kinds, channel, troubles, pauses in rounds:
+            self.trouble(self.channels[channel], troubles)
+            for kind in kinds:
+                event = numbered(len(self.put), incident, kind)
+                self.put.append(event)
+                self.outbox.put(event)
+                self.outbox.put(self.put[0])
+            for pause in pauses:
+                self.deliver(pause)
+        for each in self.channels:
+            each.fails, each.late = [], []
+        for _ in range(2):
+            self.deliver(2 * LONGEST_WAIT)
+        self.all_is_told()
 
-    @rule(incident=st.sampled_from(["one", "two"]), kind=st.sampled_from(["rolled-back", "recovered"]))
-    def put_event(self, incident: str, kind: str) -> None:
-        event = numbered(len(self.put), incident, kind)
-        self.outbox.put(event)
-        self.put.append(event)
+    def trouble(self, channel: FakeChannel, troubles: list[str]) -> None:
+        for trouble in troubles:
+            error: BaseException = Killed() if "killed" in trouble else failure(retry=trouble != "dead")
+            channel.fails.append(None if trouble.startswith("taken") else error)
+            if trouble.startswith("taken"):
+                channel.late.append(error if "then" in trouble else None)
 
-    @rule(data=st.data())
-    def put_again(self, data: st.DataObject) -> None:
-        if self.put:
-            self.outbox.put(data.draw(st.sampled_from(self.put)))
-
-    @rule(
-        channel=st.integers(0, 1),
-        what=st.sampled_from(["retry", "dead", "killed", "taken, then retry", "taken, then killed"]),
-        after=st.integers(0, 2),
-    )
-    def will_fail(self, channel: int, what: str, after: int) -> None:
-        error: BaseException = Killed() if "killed" in what else failure(retry=what != "dead")
-        where = self.channels[channel].late if "taken" in what else self.channels[channel].fails
-        where.extend([None] * after)
-        where.append(error)
-
-    @rule(seconds=st.sampled_from([0.0, 6.0, 400.0, -3600.0]))
-    def deliver(self, seconds: float) -> None:
-        self.clock.advance(seconds)
+    def deliver(self, pause: float) -> None:
+        self.clock.advance(pause)
         try:
             asyncio.run(self.outbox.deliver())
         except BaseExceptionGroup as killed:
@@ -322,17 +332,18 @@ class AnyFailure(RuleBasedStateMachine):
             assert rest is None, rest
             self.outbox = make(self.folder, self.clock, *self.channels)
 
-    @invariant()
-    def in_order(self) -> None:
+    def all_is_told(self) -> None:
+        assert self.outbox.waiting() == 0, "something waits although all channels work"
+        dead = {(d.channel, d.event.id): d.reason for d in self.outbox.file.listing(["dead"])}
         for channel in self.channels:
+            for event in filter(channel.wants, self.put):
+                told = event.id in ids(channel) or dead.get((channel.name, event.id))
+                assert told, f"{event.id} never reached {channel.name}, and is not dead with a reason"
             for incident in ("one", "two"):
                 first = dict.fromkeys(e.id for e in channel.taken if e.incident == incident)
                 order = [e.id for e in self.put if e.id in first]
                 assert list(first) == order, f"{channel.name} heard of {incident} in another order"
 
-
-AnyFailure.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
-TestAnyFailure = AnyFailure.TestCase
 
 _GUARD = """
 import asyncio, sys
