@@ -17,7 +17,7 @@ from opsconsole.clients.alertmanager import AlertmanagerCluster, ClusterReply
 from opsconsole.clients.sources import Sources
 from opsconsole.clock import SystemClock
 from opsconsole.config.discover import Options
-from opsconsole.errors import ExitCode, Refused, SourceError, Unreachable, UsageError
+from opsconsole.errors import ExitCode, JournalError, Refused, SourceError, Unreachable, UsageError
 from opsconsole.model.alerts import Alert
 from opsconsole.model.journal import Outcome, Result
 from opsconsole.model.matchers import Matcher, Matchers
@@ -54,12 +54,13 @@ class Acting:
     """One context's clusters, and the runner for what changes them; a context manager.
 
     Nothing runs between two calls of `run`, so that ctrl+c ends a question as it should. Raises Refused for what
-    changes something (`writes`) in a read-only context.
+    changes something (`writes`) in a read-only context. What is done to flags (`for_flags`) needs no Alertmanager.
     """
 
-    def __init__(self, options: Options, *, writes: bool = True) -> None:
+    def __init__(self, options: Options, *, writes: bool = True, for_flags: bool = False) -> None:
         self.context = resolve(options)
         self._writes = writes
+        self._for_flags = for_flags
         if writes and self.context.read_only:
             raise Refused(
                 "read-only: nothing is changed",
@@ -153,27 +154,50 @@ class Acting:
         return tuple(silence for reply in replies for silence in reply.data)
 
     @property
+    def sources(self) -> Sources:
+        return self._sources
+
+    @property
     def runner(self) -> Runner:
         """As the console's. Raises JournalError."""
         if self._runner is None:
-            from opsconsole.actions.runner import Runner  # only here: asking for help needs no database
             from opsconsole.journal.store import Journal
 
             self._journal = Journal(journal_path(), self.clock)
-            self._signed = {cluster.name: _Signed(cluster) for cluster in self.clusters}
-            self._runner = Runner(
-                clusters=self._signed,
-                flags=None,
-                journal=self._journal,
-                clock=self.clock,
-                user=self.user,
-                host=host_name(),
-                context=safe(self.context.name, 40),
-                read_only=self.context.read_only,
-                refresh=lambda: None,
-                acks=self.context.acks,
-            )
+            self._runner = self._made(self._journal)
         return self._runner
+
+    def open_journal(self) -> None:
+        """Make the journal where there is none yet. Raises JournalError."""
+        _ = self.runner
+
+    @property
+    def planner(self) -> Runner:
+        """A runner for what only reads: one without a journal where there is none yet. Raises JournalError."""
+        from opsconsole.journal.absent import NoJournal
+
+        if self._writes or self._runner is not None or journal_path().exists():
+            return self.runner
+        self._runner = self._made(NoJournal(JournalError("there is no journal yet")))
+        return self._runner
+
+    def _made(self, journal: Journal) -> Runner:
+        from opsconsole.actions.runner import Runner  # only here: asking for help needs no database
+
+        clusters = self._sources.clusters.values() if self._for_flags else self.clusters
+        self._signed = {cluster.name: _Signed(cluster) for cluster in clusters}
+        return Runner(
+            clusters=self._signed,
+            flags=self._sources.flags,
+            journal=journal,
+            clock=self.clock,
+            user=self.user,
+            host=host_name(),
+            context=safe(self.context.name, 40),
+            read_only=self.context.read_only,
+            refresh=lambda: None,
+            acks=self.context.acks,
+        )
 
     def create(self, draft: Silence, again: str = "") -> Outcome:
         """Create the draft in its cluster, signed with its `created_by`; the journal says who this user is, and

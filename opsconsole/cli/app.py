@@ -28,14 +28,13 @@ _COMMANDS = {
     "check": "check",
     "alerts": "listing",
     "silences": "listing",
-    "flags": "listing",
     "ack": "ack",
     "demo": "demo_command",
     "drill": "drill",
 }
 """Command -> the module of this package that has a function of its name."""
 
-_GROUPS = ("config", "playbook", "journal", "silence", "acks", "guard")
+_GROUPS = ("config", "playbook", "journal", "silence", "acks", "flags", "guard")
 """Modules of this package whose `app` is a group of commands."""
 
 

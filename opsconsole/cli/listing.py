@@ -1,4 +1,4 @@
-"""`opsconsole alerts`, `silences` and `flags`: lists as tables and JSON."""
+"""`opsconsole alerts` and `silences`: lists as tables and JSON."""
 
 from __future__ import annotations
 
@@ -70,38 +70,6 @@ def silences(
         write_json(shown)
         return
     write_silences(shown, snapshot.now_at, clusters=len(snapshot.clusters) > 1)
-
-
-@connected
-def flags(
-    options: Options,
-    as_json: JsonOption = False,
-) -> None:
-    """List the feature flags of the context's provider."""
-    opened = open_reading(options)
-    if opened.engine.sources.flags is None:
-        raise UsageError("no flag provider is configured", hint="use --flags-file FILE, or flags: in the context")
-    snapshot = collect(opened, {"flags"})
-    need(snapshot, lambda s: [s.flags] if s.flags is not None else [], "the flag provider")
-    assert snapshot.flags is not None
-    assert snapshot.flags.data is not None
-    found = snapshot.flags.data.flags
-    if as_json:
-        write_json(found)
-        return
-    write_table(
-        ["flag", "state", "serves", "default", "variants"],
-        [
-            [
-                f.name,
-                safe("enabled" if f.enabled else "disabled"),
-                f.serves,
-                f.default_variant,
-                safe(", ".join(f.variants)),
-            ]
-            for f in found
-        ],
-    )
 
 
 def collect(opened: Reading, names: set[str], *, rows: bool = True) -> Snapshot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 import urllib.error
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -41,6 +41,26 @@ def native_histogram(name: str, **labels: str) -> Iterator[str]:
             body = _family(name, labels, seen)
             self.send_response(200)
             self.send_header("Content-Type", PROTOBUF)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing: a scrape is no news."""
+
+    with _serving(Handler) as place:
+        yield place
+
+
+@contextmanager
+def gauge(name: str, value: Callable[[], float]) -> Iterator[str]:
+    """host:port of an application with one gauge, whose value is asked for at each scrape."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = f"# TYPE {name} gauge\n{name} {value()}\n".encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

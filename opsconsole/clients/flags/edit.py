@@ -54,15 +54,16 @@ def with_definition(document: Document, key: str, definition: str, where: str) -
 
 
 def unified_diff(key: str, before: str, after: str, *, is_yaml: bool) -> SafeText:
-    """A unified diff of two definitions; a definition on one long line is spread out first."""
-    old, new = (_lines(text, is_yaml) for text in (before, after))
+    """A unified diff of two definitions; on one line each, they are spread out when one is long."""
+    spread = any("\n" not in text and len(text) > _NARROW for text in (before, after))
+    old, new = (_lines(text, is_yaml, spread=spread) for text in (before, after))
     name = safe(key, 80)
     lines = difflib.unified_diff(old, new, f"{name} (now)", f"{name} (then)", lineterm="")
     return safe_block("\n".join(lines))
 
 
-def _lines(text: str, is_yaml: bool) -> list[str]:
-    if "\n" not in text and len(text) > _NARROW:
+def _lines(text: str, is_yaml: bool, *, spread: bool) -> list[str]:
+    if "\n" not in text and spread:
         text = json.dumps(parse_definition(text, is_yaml=is_yaml), indent=2, ensure_ascii=False)
     if not is_yaml and "\n" in text:
         first, _, rest = text.partition("\n")

@@ -270,7 +270,9 @@ async def test_a_secret_that_others_can_read_is_refused(run: Run, backends: Back
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["check", "--help"], ["check"], ["alerts", "--json"]])
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["--version"], ["check", "--help"], ["check"], ["alerts", "--json"], ["flags", "--help"]]
+)
 async def test_the_screens_are_not_imported(process: Run, to_backends: tuple[str, ...], argv: list[str]) -> None:
     whole = [*argv, *(to_backends if argv[-1] in ("check", "--json") else ())]
     python = (
