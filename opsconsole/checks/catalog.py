@@ -9,6 +9,7 @@ from opsconsole.checks import (
     clusters,
     drift,
     flags,
+    guard,
     metrics,
     probes,
     prometheus,
@@ -38,5 +39,6 @@ CATALOG: tuple[Check, ...] = (
     *thresholds.CHECKS,
     *probes.CHECKS,
     *flags.CHECKS,
+    *guard.CHECKS,
     *runbooks.CHECKS,
 )

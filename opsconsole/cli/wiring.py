@@ -65,6 +65,7 @@ def context_info(context: Context, demo: str = "", user: str = "") -> ContextInf
         demo=trusted(demo),
         acks=context.acks,
         limits=context.limits,
+        guarded=context.guard is not None,
     )
 
 

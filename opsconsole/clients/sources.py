@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from opsconsole.clients.alertmanager import AlertmanagerCluster
 from opsconsole.clients.flags import make_provider
 from opsconsole.clients.flags.base import FlagProvider
+from opsconsole.clients.guardfile import GuardFiles
 from opsconsole.clients.probes import Prober
 from opsconsole.clients.prometheus import PrometheusClient
 from opsconsole.clients.transport import Transport
@@ -41,7 +43,17 @@ class Sources:
             make_provider(context.flags, clock) if context.flags is not None else None
         )
         self.prober = Prober(clock)
+        self._guarded = context if context.flags is not None or context.guard is not None else None
         self.wants_discovery = context.find_alertmanagers and not self.clusters and self.prometheus is not None
+
+    def guard(self) -> GuardFiles | None:
+        """Where guards on this machine tell of themselves; None for a context that has nothing to guard."""
+        if self._guarded is None:
+            return None
+        from opsconsole.config.guard import guard_places  # only here: most rounds do not look for one
+
+        folder = guard_places(self._guarded, os.environ).folder
+        return GuardFiles(folder, self._guarded.name, expected=self._guarded.guard is not None)
 
     async def discover(self) -> bool:
         """Ask Prometheus for the Alertmanagers that it sends to; True when there are clusters now. Raises

@@ -31,7 +31,16 @@ within a day of those that are gone."""
 _LEAST = 30.0
 _LONGEST_TEXT = 1000
 
-Values = Mapping[str, float]
+
+class GuardSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What looking for a guard found. `status` is None when there is none, and was none within a day; `where` says
+    in words where it was found. `expected` is whether the configuration has a guard; `others` are the contexts of
+    guards that Prometheus knows, when this context has none."""
+
+    status: GuardStatus | None = None
+    where: SafeText = trusted("")
+    expected: bool = False
+    others: tuple[SafeText, ...] = ()
 
 
 def status_name(host: str, pid: int) -> str:

@@ -23,6 +23,7 @@ from opsconsole.model.reading import Failure, Freshness, Reading
 from opsconsole.state.check_polls import EVERY, CheckPolls
 from opsconsole.state.failures import failure_of, limit_of, place_of
 from opsconsole.state.flaglog import FlagLog
+from opsconsole.state.guard_polls import look_for_guard
 from opsconsole.state.members import silent, told
 from opsconsole.state.muted import mark_muted, may_mute
 from opsconsole.state.panel_polls import PanelPolls
@@ -43,7 +44,7 @@ SLOW = 3.0
 ASKS_CLUSTERS = frozenset({"alerts", "silences", "members", "notifications"})
 """The polls that need to know the Alertmanagers."""
 
-ON_REQUEST = frozenset({"found", "probes", "notifications", "lint"})
+ON_REQUEST = frozenset({"found", "guard", "probes", "notifications", "lint"})
 """The polls that a single round leaves out unless it names them."""
 
 FOUND_AGAIN = 86_400.0
@@ -86,6 +87,7 @@ class Polls:
         slow = limit_of(refresh * SLOW)
         has_prometheus = sources.prometheus is not None
         names = list(sources.clusters) or ([FOUND] if sources.wants_discovery else [])
+        self._guard = sources.guard()
         self.watch = WatchPolls(sources, clock, snapshot=lambda: self.snapshot, put=self._set)
         self.snapshot = msgspec.structs.replace(
             snapshot,
@@ -96,6 +98,7 @@ class Polls:
             found=Reading(limit=2 * FOUND_AGAIN) if has_prometheus and not snapshot.playbooks else None,
             flags=Reading(limit=limit) if sources.flags is not None else None,
             flag_log=self._log.reading if self._log is not None else None,
+            guard=Reading(limit=slow) if self._guard is not None else None,
             extender=trusted("nobody") if snapshot.context.read_only else THIS_CONSOLE,
             clusters=tuple(
                 ClusterReading(name=n, alerts=Reading(limit=limit), silences=Reading(limit=limit)) for n in names
@@ -123,6 +126,8 @@ class Polls:
             yield "members", self._refresh * SLOW, self.poll_members
         if self._sources.flags is not None:
             yield "flags", self._refresh, self.poll_flags
+        if self._guard is not None:
+            yield "guard", self._refresh * SLOW, self.poll_guard
         yield from self.watch.all()
 
     def for_checks(self) -> Iterator[tuple[str, float, Poll]]:
@@ -164,6 +169,7 @@ class Polls:
             targets=judged(old.targets) if old.targets is not None else None,
             flags=judged(old.flags) if old.flags is not None else None,
             flag_log=judged(old.flag_log) if old.flag_log is not None else None,
+            guard=judged(old.guard) if old.guard is not None else None,
             clusters=tuple(
                 msgspec.structs.replace(c, alerts=judged(c.alerts), silences=judged(c.silences))
                 for c in old.clusters
@@ -211,6 +217,11 @@ class Polls:
             await self._log.poll(flags.data.revision)
             self._set(flag_log=self._log.reading)
         self.tick()
+
+    async def poll_guard(self) -> None:
+        assert self._guard is not None
+        files, prometheus = self._guard, self._sources.prometheus
+        await self._read("guard", lambda: look_for_guard(files, prometheus, self._clock.now()))
 
     async def poll_extender(self) -> None:
         assert self._sources.prometheus is not None

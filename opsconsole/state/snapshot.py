@@ -10,6 +10,7 @@ from opsconsole.model.acks import AckMark, AckPolicy, extended_by, mark_of
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.alerts import Alert
 from opsconsole.model.flags import FlagChange, FlagSet
+from opsconsole.model.guardstatus import GuardSeen
 from opsconsole.model.journal import Entry
 from opsconsole.model.linting import Linted
 from opsconsole.model.members import Difference
@@ -52,7 +53,7 @@ class ClusterReading(msgspec.Struct, frozen=True, kw_only=True):
 
 class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Where the console is connected and as whom. `demo` is the label to show on every screen, or "";
-    `limits` say which silences need a number."""
+    `limits` say which silences need a number; `guarded` that the configuration has a guard."""
 
     name: SafeText
     environment: SafeText = trusted("")
@@ -61,6 +62,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     demo: SafeText = trusted("")
     acks: AckPolicy = AckPolicy()
     limits: Limits = Limits()
+    guarded: bool = False
 
     @property
     def production(self) -> bool:
@@ -101,6 +103,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     flags: Reading[FlagSet] | None = None
     flag_log: Reading[tuple[FlagChange, ...]] | None = None
     changes: tuple[FlagChange, ...] = ()
+    guard: Reading[GuardSeen] | None = None
     journal: tuple[Entry, ...] = ()
     probes: Mapping[str, Reading[ProbeAnswer]] = {}
     notified: Mapping[str, Reading[Notifications]] = {}

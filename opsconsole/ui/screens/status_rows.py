@@ -20,6 +20,7 @@ from opsconsole.render.times import ago, exact
 from opsconsole.state.members import troubles
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import SafeText, safe, safe_block, trusted
+from opsconsole.ui.screens.status_guard import rule_lines
 
 _NOTHING = trusted("")
 _NAME = 26
@@ -75,6 +76,10 @@ def sources(snapshot: Snapshot) -> list[Source]:
         flagset = snapshot.flags.data
         note = safe(f"{flagset.provider} {flagset.source}" if flagset is not None else "", 200)
         found.append(Source(name=trusted("flags"), reading=snapshot.flags, note=note))
+    guard = snapshot.guard
+    if guard is not None and (snapshot.context.guarded or (guard.data is not None and guard.data.status)):
+        note = safe(guard.data.where if guard.data is not None else "", 60)
+        found.append(Source(name=trusted("guard"), reading=guard, note=note))
     return found
 
 
@@ -85,6 +90,7 @@ def status_rows(snapshot: Snapshot, verdicts: Sequence[Verdict], drawing: Drawin
     rows += _section("Sources", _sources(known, drawing), drawing)
     rows += _section("Alertmanager members", _members(snapshot, drawing), drawing)
     rows += _section("Checks", _checks(verdicts, drawing), drawing)
+    rows += _section("Guard", _guard(snapshot, drawing), drawing)
     rows += _section("Targets", _targets(snapshot, drawing), drawing)
     rows += _section("Rules", _rules(snapshot, drawing), drawing)
     return rows
@@ -248,6 +254,12 @@ def _good(group: str, members: Sequence[Verdict], drawing: Drawing) -> StatusRow
     line = verdict_row(whole, width=drawing.width, theme=drawing.theme, glyphs=drawing.glyphs)
     text = [part for v in members for part in (f"{v.title}: {v.reason}", *(f"  {said}" for said in v.evidence))]
     return StatusRow(key=f"checks.{group}", line=line, text=safe_block("\n".join(text), 64_000))
+
+
+def _guard(snapshot: Snapshot, drawing: Drawing) -> list[StatusRow]:
+    """Its rules; whether it does its work stands with the checks."""
+    found = rule_lines(snapshot, width=drawing.width, theme=drawing.theme, glyphs=drawing.glyphs)
+    return [StatusRow(key=key, line=line, text=text) for key, line, text in found]
 
 
 def _targets(snapshot: Snapshot, drawing: Drawing) -> list[StatusRow]:
