@@ -47,7 +47,12 @@ class Provider:
 
 def polls_of(provider: Provider, clock: ManualClock) -> Polls:
     sources = SimpleNamespace(
-        flags=cast("FlagProvider", provider), prometheus=None, clusters={}, wants_discovery=False, context=None
+        flags=cast("FlagProvider", provider),
+        prometheus=None,
+        clusters={},
+        wants_discovery=False,
+        context=None,
+        guard=lambda: None,
     )
     snapshot = Snapshot(context=ContextInfo(name=trusted("t")), now=clock.now())
     return Polls(snapshot, cast("Sources", sources), clock, refresh=5.0, journal=lambda: (), changed=lambda: None)
