@@ -36,7 +36,11 @@ _GAUGES: tuple[tuple[str, str, Callable[[GuardStatus], float]], ...] = (
         "For how long a rule has had no usable value; 0 when all have one.",
         lambda s: 0.0 if s.blind_since is None else max(0.0, s.at - s.blind_since),
     ),
-    ("undelivered_notifications", "Notifications that wait to be sent.", lambda s: s.undelivered),
+    (
+        "undelivered_notifications",
+        "Notifications that wait to be sent, or were given up within the last hour.",
+        lambda s: s.undelivered,
+    ),
     ("problem", "Whether something keeps the guard from its work; its log says what.", lambda s: bool(s.problem)),
 )  # fmt: skip
 

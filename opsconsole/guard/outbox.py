@@ -30,6 +30,9 @@ LONGEST_ASKED = 3600.0
 MAX_AGE = 86_400.0
 """Seconds after which a message that was never taken is dead."""
 
+RECENT = 3600.0
+"""Seconds for which what was given up counts as undelivered: long enough for an alert."""
+
 KEPT = 30 * 86_400.0
 """Seconds for which what ended is kept."""
 
@@ -66,7 +69,7 @@ class FileOutbox:
         self._told = told
         self._chance = chance
         self._max_age = max_age
-        self._counts: dict[str, int] = {}
+        self._waiting = 0
 
     def put(self, event: GuardEvent) -> None:
         """Keep it; on the disk when this returns. The same `id` again changes nothing. Raises OutboxError."""
@@ -88,12 +91,13 @@ class FileOutbox:
             self.problem = safe(str(error), 400)
 
     def waiting(self) -> int:
-        """How many deliveries are still to be made."""
-        return self._count("waiting")
-
-    def dead(self) -> int:
-        """How many deliveries were given up."""
-        return self._count("dead")
+        """How many deliveries were not made: those that wait, and those given up within the last hour. The last
+        count that is known when the file cannot be read."""
+        try:
+            self._waiting = self.file.count("waiting", "dead", since=self._clock.now() - RECENT)
+        except OutboxError as error:
+            self.problem = safe(str(error), 400)
+        return self._waiting
 
     async def aclose(self) -> None:
         for channel in self._channels.values():
@@ -163,13 +167,6 @@ class FileOutbox:
         except OpsError as error:
             self.problem = safe(str(error), 400)
         self.file.end(delivery.number, now, state, reason, tried=tried)
-
-    def _count(self, state: str) -> int:
-        try:
-            self._counts = self.file.counts()
-        except OutboxError as error:
-            self.problem = safe(str(error), 400)
-        return self._counts.get(state, 0)
 
 
 def _whole(text: str) -> str:

@@ -98,13 +98,14 @@ class OutboxFile:
         marks = tuple(states)
         return self._read(f"{_SELECT} WHERE state IN ({', '.join('?' * len(marks))}) ORDER BY number", marks)
 
-    def counts(self) -> dict[str, int]:
-        """How many deliveries there are in each state."""
+    def count(self, *states: str, since: float = 0.0) -> int:
+        """How many deliveries are in these states, and did not end before `since`."""
         if not self._there():
-            return {}
+            return 0
+        marks = ", ".join("?" * len(states))
+        sql = f"SELECT count(*) FROM deliveries WHERE state IN ({marks}) AND coalesce(ended_at, ?) >= ?"  # noqa: S608
         with self._transaction() as db:
-            found = db.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall()
-            return {str(state): int(count) for state, count in found}
+            return int(db.execute(sql, (*states, since, since)).fetchone()[0])
 
     def again(self, number: int, now: float, wait: float, reason: str) -> None:
         """It failed: not before `wait` seconds from now."""

@@ -77,7 +77,7 @@ class Outbox(Protocol):
         ...
 
     def waiting(self) -> int:
-        """How many deliveries are still to be made."""
+        """How many deliveries were not made: those that wait, and those given up within the last hour."""
         ...
 
 

@@ -108,8 +108,9 @@ class GuardStatus(msgspec.Struct, frozen=True, kw_only=True):
     `armed` is None when it only says what it would do. `killed` says why nothing may be written, "" when it may.
     `leader` is false while another guard holds the lease; `holder` names whoever does. `blind_since` is when the
     first of the rules that are not known became so, None when all are known. `undelivered` counts the
-    notifications that wait to be sent; `last` says what it did last, and `last_at` when. `expect_armed` is what
-    the context says; `events` are the events since it started, by kind; `stopped` is its last word.
+    notifications that wait to be sent or were given up within the last hour; `last` says what it did last, and
+    `last_at` when. `expect_armed` is what the context says; `events` are the events since it started, by kind;
+    `stopped` is its last word.
     """
 
     context: str
