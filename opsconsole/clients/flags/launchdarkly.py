@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from opsconsole.clients.flags import launchdarkly_shape as shape
-from opsconsole.clients.flags.base import canonical, content_hash, rollout_of, safe_variant, shares_in_words
+from opsconsole.clients.flags.base import canonical, content_hash, rollout_of, safe_variant
 from opsconsole.clients.flags.edit import unified_diff
 from opsconsole.clients.flags.launchdarkly_api import Api
 from opsconsole.clients.flags.launchdarkly_log import AuditLog
@@ -99,7 +99,7 @@ class LaunchDarklyProvider:
 
     async def definition(self, key: str) -> str:
         """One flag's targeting in this environment, as JSON with the variations' ids."""
-        return _text(self._definition(await self._rep(key)))
+        return shape.text(self._definition(await self._rep(key)))
 
     async def changes(self, since: float, key: str = "") -> tuple[FlagChange, ...]:
         """The audit log since then, of this environment."""
@@ -125,7 +125,7 @@ class LaunchDarklyProvider:
         if now["offVariation"] != variant:
             words.append(f"off variation -> {served}")
         if now["on"]:
-            words.append(f"targeting turned off (now {_serves(now, names)})")
+            words.append(f"targeting turned off (now {shape.serves(now, names)})")
         return self._plan(rep, wanted, RollbackKind.OFF, words)
 
     async def plan_to(
@@ -148,7 +148,7 @@ class LaunchDarklyProvider:
                 where=self.source,
                 hint="look at what changed, then change it where your flags are managed",
             )
-        former = _parsed(definition)
+        former = shape.parsed(definition)
         wanted = shape.in_place(former, now)
         if wanted == now:
             raise Refused(f"flag {name} already stands like that", where=self.source)
@@ -168,7 +168,7 @@ class LaunchDarklyProvider:
         """Send the plan as one semantic patch, which is carried out as a whole or not at all. Returns "" when it
         was carried out and the flags could not be read afterwards."""
         name = safe(plan.key, 80)
-        now, wanted = self._definition(await self._rep(plan.key)), _parsed(plan.replacement)
+        now, wanted = self._definition(await self._rep(plan.key)), shape.parsed(plan.replacement)
         if content_hash(now) != plan.revision:
             raise Conflict(
                 f"flag {name} changed since the plan was made; nothing was written",
@@ -188,7 +188,7 @@ class LaunchDarklyProvider:
 
     def content_hash(self, definition: str) -> str:
         """The content hash of a definition as `definition` and the plans give it."""
-        return content_hash(_parsed(definition))
+        return content_hash(shape.parsed(definition))
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -224,7 +224,7 @@ class LaunchDarklyProvider:
     def _definition_or_none(self, rep: object) -> str | None:
         """The definition that an entry of the log has, None when it has none of this environment."""
         try:
-            return _text(shape.definition(rep, self._environment)) if isinstance(rep, dict) else None
+            return shape.text(shape.definition(rep, self._environment)) if isinstance(rep, dict) else None
         except shape.NotAFlag:
             return None
 
@@ -268,7 +268,7 @@ class LaunchDarklyProvider:
             enabled=now["on"],
             default_variant=safe(names.get(default, ""), 80),
             variants=tuple(safe(label, 80) for label in names.values()),
-            serves=_serves(now, names),
+            serves=shape.serves(now, names),
             has_targeting=aimed,
             safe_variant=safe(names.get(variant, ""), 80),
             content_hash=content_hash(now),
@@ -289,37 +289,6 @@ class LaunchDarklyProvider:
             words=trusted("; ".join(words)),
             diff=unified_diff(key, shape.named(now, names), shape.named(wanted, names), is_yaml=False),
             revision=content_hash(now),
-            original=_text(now),
-            replacement=_text(wanted),
+            original=shape.text(now),
+            replacement=shape.text(wanted),
         )
-
-
-def _serves(now: Definition, names: Mapping[str, str]) -> SafeText:
-    if not now["on"]:
-        off = now["offVariation"]
-        return safe(names[off], 80) if off is not None else trusted("the code's default (off)")
-    parts = shape.shares(now["fallthrough"])
-    words = [
-        trusted("the code's default")
-        if parts is None
-        else shares_in_words({names[one]: part for one, part in parts.items()})
-    ]
-    if now["targets"] or now["rules"]:
-        words.append(trusted("with targeting"))
-    if now["prerequisites"]:
-        words.append(trusted("with prerequisites"))
-    return trusted(", ".join(words))
-
-
-def _text(found: Definition) -> str:
-    return json.dumps(found, indent=2, ensure_ascii=False)
-
-
-def _parsed(text: str) -> Definition:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not {"on", "offVariation", "fallthrough", "variations"} <= found.keys():
-        raise FlagError("the kept definition is not one of LaunchDarkly", hint="it was kept by another provider")
-    return found

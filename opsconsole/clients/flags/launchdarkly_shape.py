@@ -10,14 +10,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from opsconsole.clients.flags.base import canonical
-from opsconsole.errors import FlagUnsupported
-from opsconsole.text import SafeText, safe
+from opsconsole.clients.flags.base import canonical, shares_in_words
+from opsconsole.errors import FlagError, FlagUnsupported
+from opsconsole.text import SafeText, safe, trusted
 
 Definition = dict[str, Any]
-
-_THOUSANDTHS = 1000.0
-"""Weights are in thousandths of a percent."""
 
 
 class NotAFlag(ValueError):
@@ -218,3 +215,37 @@ def kind_of(rep: Mapping[str, Any]) -> SafeText:
     if isinstance(purpose, str) and purpose:
         return safe(purpose, 80)
     return safe("temporary" if rep.get("temporary") else "permanent")
+
+
+def serves(now: Definition, names: Mapping[str, str]) -> SafeText:
+    """What users get, in words; `names` are those of the variations by id."""
+    if not now["on"]:
+        off = now["offVariation"]
+        return safe(names[off], 80) if off is not None else trusted("the code's default (off)")
+    parts = shares(now["fallthrough"])
+    words = [
+        trusted("the code's default")
+        if parts is None
+        else shares_in_words({names[one]: part for one, part in parts.items()})
+    ]
+    if now["targets"] or now["rules"]:
+        words.append(trusted("with targeting"))
+    if now["prerequisites"]:
+        words.append(trusted("with prerequisites"))
+    return trusted(", ".join(words))
+
+
+def text(found: Definition) -> str:
+    """A definition as it is kept."""
+    return json.dumps(found, indent=2, ensure_ascii=False)
+
+
+def parsed(kept: str) -> Definition:
+    """The definition that was kept as this text. Raises FlagError for one of another provider."""
+    try:
+        found = json.loads(kept)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not {"on", "offVariation", "fallthrough", "variations"} <= found.keys():
+        raise FlagError("the kept definition is not one of LaunchDarkly", hint="it was kept by another provider")
+    return found
