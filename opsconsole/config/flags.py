@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from opsconsole.config.flags_generic import read_exec_provider, read_http_provider
 from opsconsole.config.flags_redis import read_redis
 from opsconsole.config.http import (
     HTTP_KEYS,
@@ -107,5 +108,7 @@ PROVIDERS: Mapping[str, Callable[[Section, Places], FlagsConfig]] = {
     "launchdarkly": _launchdarkly,
     "redis": read_redis,
     "unleash": _unleash,
+    "http": read_http_provider,
+    "exec": read_exec_provider,
 }
 """The readers of the flag providers that there are, by the provider's name."""

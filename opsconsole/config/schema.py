@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from opsconsole.model.acks import AckPolicy
+from opsconsole.model.flags import Capabilities, Swap
 from opsconsole.model.radius import Limits
 
 
@@ -91,11 +92,49 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 5.0
 
 
+class FlagCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One request (`method`, `path`, `headers`, `body`, and the statuses that say what happened) or one command
+    (`argv`) of a provider that is described in the configuration.
+
+    `items` is the path of what is wanted in the answer, `total` that of how many there should be. `fields` are the
+    paths of what a change says, `sets` the values by path that a flag has after `off`. In texts, words in braces
+    such as `{key}` stand for what is asked; `body` is None for none.
+    """
+
+    method: str = ""
+    path: str = ""
+    headers: Mapping[str, str] = {}
+    body: object = None
+    expect: tuple[int, ...] = ()
+    approval: tuple[int, ...] = ()
+    argv: tuple[str, ...] = ()
+    items: str = ""
+    total: str = ""
+    fields: Mapping[str, str] = {}
+    sets: Mapping[str, object] = {}
+
+
+class GenericSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`provider: http` and `provider: exec`: the calls by name (list, get, off, restore, changes), the paths of a
+    flag's `fields`, the values that mean on and off, and the members that are no part of a definition. `timeout`
+    in seconds and `folder`, which they start in, are for commands."""
+
+    calls: Mapping[str, FlagCall]
+    fields: Mapping[str, str]
+    on: tuple[object, ...] = (True,)
+    off: tuple[object, ...] = (False,)
+    ignore: tuple[str, ...] = ()
+    capabilities: Capabilities = Capabilities(swap=Swap.REREAD)
+    timeout: float = 10.0
+    folder: Path | None = None
+
+
 class FlagsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where the feature flags are. `safe_variants` maps a flag to the variant that a rollback serves.
 
     `path` is for providers of a file, `endpoint` (with its credentials) for those that speak HTTP; `project` and
-    `environment` are the provider's own words. `redis` is for the provider of that name.
+    `environment` are the provider's own words. `redis` is for the provider of that name, `generic`
+    for http and exec.
     """
 
     provider: str
@@ -105,6 +144,7 @@ class FlagsConfig(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = ""
     safe_variants: Mapping[str, str] = {}
     redis: RedisSettings | None = None
+    generic: GenericSettings | None = None
 
 
 class SecretSource(msgspec.Struct, frozen=True, kw_only=True):

@@ -94,7 +94,11 @@ def _guard(resolution: Resolution) -> Iterator[str]:
 def _where(flags: FlagsConfig) -> str:
     if flags.endpoint is not None:
         return flags.endpoint.url
-    return flags.redis.url if flags.redis is not None else str(flags.path)
+    if flags.redis is not None:
+        return flags.redis.url
+    if flags.generic is not None:
+        return " ".join(flags.generic.calls["list"].argv[:1])
+    return str(flags.path)
 
 
 def _redis(redis: RedisSettings) -> Iterator[str]:

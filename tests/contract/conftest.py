@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from tests.contract.harness import Harness, Scene
+from tests.support.homemade import Service
 
 
 def _harnesses() -> list[object]:
@@ -40,3 +41,10 @@ async def scene(harness: Harness) -> AsyncIterator[Scene]:
         if made is not None:
             await made.provider.aclose()
         await harness.aclose()
+
+
+@pytest.fixture(scope="session")
+def flag_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A home-made flag service. Whoever uses it makes all its flags afresh."""
+    with Service(tmp_path_factory.mktemp("flag_service")) as service:
+        yield service

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opsconsole.clients.flags.base import FlagProvider
-    from opsconsole.config.schema import Endpoint, FlagsConfig
+    from opsconsole.config.schema import Endpoint, FlagsConfig, GenericSettings
 
 
 def make_provider(config: FlagsConfig, clock: Clock | None = None) -> FlagProvider:
@@ -82,11 +82,36 @@ def _unleash(config: FlagsConfig, clock: Clock) -> FlagProvider:
     return UnleashProvider(needed_endpoint(config), config.project, config.environment, clock=clock)
 
 
+def _http(config: FlagsConfig, clock: Clock) -> FlagProvider:
+    from opsconsole.clients.flags.generic import GenericProvider
+    from opsconsole.clients.flags.generic_http import HttpChannel
+
+    settings = _described(config)
+    return GenericProvider("http", settings, HttpChannel(needed_endpoint(config), settings.calls, clock))
+
+
+def _exec(config: FlagsConfig, clock: Clock) -> FlagProvider:
+    from opsconsole.clients.flags.generic import GenericProvider
+    from opsconsole.clients.flags.generic_exec import ExecChannel
+
+    settings = _described(config)
+    channel = ExecChannel(settings.calls, timeout=settings.timeout, folder=settings.folder)
+    return GenericProvider("exec", settings, channel)
+
+
+def _described(config: FlagsConfig) -> GenericSettings:
+    if config.generic is None or "list" not in config.generic.calls:
+        raise FlagError(f"the flag provider {config.provider} is not described", hint="it needs at least `list`")
+    return config.generic
+
+
 PROVIDERS: Mapping[str, Callable[[FlagsConfig, Clock], FlagProvider]] = {
     "flagd": _flagd,
     "goff": _goff,
     "launchdarkly": _launchdarkly,
     "redis": _redis,
     "unleash": _unleash,
+    "http": _http,
+    "exec": _exec,
 }
 """What makes each provider, by its name in the configuration."""
