@@ -10,7 +10,7 @@ from opsconsole.actions.base import Desk, Done
 from opsconsole.actions.flagwatch import FlagWatch
 from opsconsole.actions.flagwrite import BeforeWrite, write_plan
 from opsconsole.clients.flags.base import FlagProvider
-from opsconsole.errors import FlagNotFound, FlagUnsupported, JournalError, Refused
+from opsconsole.errors import FlagError, FlagNotFound, FlagUnsupported, JournalError, Refused
 from opsconsole.model.flagchanges import (
     Proposal,
     changed_since,
@@ -22,7 +22,7 @@ from opsconsole.model.flagchanges import (
 )
 from opsconsole.model.flags import Flag, FlagChange, RollbackKind, RollbackPlan
 from opsconsole.model.journal import Entry, Outcome, Phase, Result
-from opsconsole.text import safe
+from opsconsole.text import SafeText, safe, trusted
 
 _LOOK_BACK = 2000
 """Entries of the journal that are searched for the rollback of a flag."""
@@ -30,6 +30,14 @@ _LOOK_BACK = 2000
 LOG_SECONDS = 30 * 86_400.0
 VERSIONS_SECONDS = 365 * 86_400.0
 """How far back a provider's log is asked for the last change of a flag, and for its versions."""
+
+
+class _Look(msgspec.Struct, frozen=True):
+    """A flag and what is known of its changes; `doubt` says why that may not be all."""
+
+    flag: Flag
+    changes: tuple[FlagChange, ...]
+    doubt: SafeText = trusted("")
 
 
 class FlagActions:
@@ -49,17 +57,19 @@ class FlagActions:
 
     async def proposal(self, key: str, onset: float | None = None) -> Proposal:
         """What a rollback of this flag should be. Raises FlagError or Refused."""
-        flag, changes = await self._look(key)
-        return propose(flag, changes, self._provider().capabilities, onset)
+        return self._propose(await self._look(key), onset)
 
     async def plan_rollback(
         self, key: str, kind: RollbackKind | None = None, version: str = "", onset: float | None = None
     ) -> RollbackPlan:
         """What a rollback of this kind would do, of the proposed one for None; a `version` asks for REVERT.
         Raises FlagError or ActionError."""
-        provider = self._provider()
+        provider, look = self._provider(), None
+        if kind is None and version:
+            kind = RollbackKind.REVERT
         if kind is None:
-            kind = RollbackKind.REVERT if version else (await self.proposal(key, onset)).kind
+            look = await self._look(key)
+            kind = self._propose(look, onset).kind
         self._can(kind)
         name = safe(key, 80)
         if kind is RollbackKind.OFF:
@@ -68,14 +78,15 @@ class FlagActions:
             former = await self._version(key, version)
             plan = await provider.plan_to(key, former, kind, version=version)
             return msgspec.structs.replace(plan, words=safe(f"{name}: {kind.value} {safe(version, 40)}"))
-        flag, changes = await self._look(key)
-        last = last_change(changes, key)
-        why_not = undoable(flag, last)
+        look = look or await self._look(key)
+        last = last_change(look.changes, key)
+        why_not = undoable(look.flag, last)
         if why_not or last is None:
             hint = "turn it off, or change it where your flags are managed"
-            raise Refused(f"the last change of {name} cannot be undone: {why_not}", hint=hint)
+            doubt = f"; {look.doubt}" if look.doubt else ""
+            raise Refused(f"the last change of {name} cannot be undone: {why_not}{doubt}", hint=hint)
         plan = await provider.plan_to(key, last.before, kind, expected_hash=last.after_hash)
-        return msgspec.structs.replace(plan, words=safe(f"{name}: {undo_words(flag, last)}"))
+        return msgspec.structs.replace(plan, words=safe(f"{name}: {undo_words(look.flag, last)}"))
 
     async def changed_since(self, key: str, content_hash: str) -> FlagChange | None:
         """The newest change of a flag since it stood as `content_hash`, by whomever; None when it stands like
@@ -181,14 +192,24 @@ class FlagActions:
                 return entry
         return None
 
-    async def _look(self, key: str) -> tuple[Flag, tuple[FlagChange, ...]]:
-        """A flag as it stands, and its changes. Raises FlagError, also when the provider's log cannot be read."""
+    async def _look(self, key: str) -> _Look:
+        """A flag as it stands, and its changes. A log that cannot be read must not keep anyone from rolling back:
+        then there is what the journal knows. Raises FlagError when the flag itself cannot be read."""
         flagset = await self._provider().read()
         self._watch.observe(flagset)
         flag = flagset.get(key)
         if flag is None:
             raise FlagNotFound(f"there is no flag {safe(key, 80)}", where=flagset.source)
-        return flag, await self.changes(self._desk.clock.now() - LOG_SECONDS, key)
+        try:
+            return _Look(flag, await self.changes(self._desk.clock.now() - LOG_SECONDS, key))
+        except FlagError as error:
+            ours = tuple(change for change in self._watch.changes() if change.key == key)
+            return _Look(flag, ours, safe(f"the provider's log cannot be read: {error.message}", 300))
+
+    def _propose(self, look: _Look, onset: float | None) -> Proposal:
+        found = propose(look.flag, look.changes, self._provider().capabilities, onset)
+        why = safe(f"{found.why}; {look.doubt}", 400) if look.doubt else found.why
+        return msgspec.structs.replace(found, why=why)
 
     async def _version(self, key: str, version: str) -> str:
         """The definition of that version, from the provider's log. Raises FlagError or Refused."""

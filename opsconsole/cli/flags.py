@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -19,7 +20,7 @@ from opsconsole.cli.flags_common import (
 )
 from opsconsole.cli.flags_rollback import plan, restore, rollback
 from opsconsole.cli.options import connected
-from opsconsole.cli.tables import CELL, write_json, write_table, write_text
+from opsconsole.cli.tables import CELL, json_text, table_text, write_json, write_table, write_text
 from opsconsole.clock import LocalZone
 from opsconsole.config.discover import Options
 from opsconsole.model.flagchanges import last_change, propose
@@ -45,21 +46,34 @@ def flags(options: Options, run: typer.Context, as_json: JsonOption = False) -> 
 
 @app.command("list")
 @connected
-def list_(options: Options, as_json: JsonOption = False) -> None:
+def list_(
+    options: Options,
+    as_json: JsonOption = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write to this file, as a whole or not at all.", show_default=False),
+    ] = None,
+) -> None:
     """List the flags: first what changed in the hour before the worst firing alert, then by their last change."""
-    _list(options, as_json)
+    _list(options, as_json, output)
 
 
-def _list(options: Options, as_json: bool) -> None:
+def _list(options: Options, as_json: bool, output: Path | None = None) -> None:
     with Acting(options, writes=False, for_flags=True) as acting:
         look = look_at(acting)
         tell_doubt(look)
         found = look.ordered()
         if as_json:
-            write_json([_flag_data(flag, look) for flag in found])
-            return
-        headers = ["flag", "state", "serves", "default", "variants", "last change", "suspect"]
-        write_table(headers, [_row(flag, look) for flag in found])
+            text = json_text([_flag_data(flag, look) for flag in found])
+        else:
+            headers = ["flag", "state", "serves", "default", "variants", "last change", "suspect"]
+            text = table_text(headers, [_row(flag, look) for flag in found])
+    if output is None:
+        write_text(text)
+        return
+    from opsconsole.cli.check_output import save
+
+    save(output, text)
 
 
 def _row(flag: Flag, look: Look) -> list[SafeText]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -11,7 +11,7 @@ import typer
 from opsconsole.cli.acting import Acting, tell
 from opsconsole.cli.wiring import context_info, journal_path
 from opsconsole.clients.flags.base import FlagProvider
-from opsconsole.errors import FlagError, FlagNotFound, UsageError
+from opsconsole.errors import FlagError, FlagNotFound, JournalError, UsageError
 from opsconsole.model.alertlist import AlertRow
 from opsconsole.model.flagchanges import last_change
 from opsconsole.model.flags import Flag, FlagChange, FlagSet, RollbackKind
@@ -20,6 +20,9 @@ from opsconsole.render.times import ago
 from opsconsole.state.engine import Engine
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import SafeText, safe, trusted
+
+if TYPE_CHECKING:
+    from opsconsole.actions.runner import Runner
 
 SUSPICIOUS = 3600.0
 """Seconds before the onset of an alert within which a change of a flag is suspected."""
@@ -117,16 +120,16 @@ def look_at(acting: Acting, *, alert: str = "") -> Look:
     journalled where there is a journal. Raises FlagError when the flags cannot be read, and UsageError."""
     provider_of(acting)
     engine = Engine(context_info(acting.context), acting.sources, (), acting.clock)
-    has_journal = journal_path().exists()
-    if has_journal:
-        engine.polls.changes = acting.runner.changes
+    runner, no_journal = _journalled(acting)
+    if runner is not None:
+        engine.polls.changes = runner.changes
     names = {"flags", "alerts", "silences"} | ({"rules"} if acting.sources.prometheus is not None else set())
 
     async def ask() -> None:
         await engine.collect(names=names)
         flags = engine.snapshot.flags
-        if has_journal and flags is not None and flags.data is not None:
-            acting.runner.observe_flags(flags.data)
+        if runner is not None and flags is not None and flags.data is not None:
+            runner.observe_flags(flags.data)
             engine.polls.tick()
 
     acting.run(ask())
@@ -144,7 +147,7 @@ def look_at(acting: Acting, *, alert: str = "") -> Look:
         flags=reading.data,
         changes=snapshot.changes,
         worst=_worst(snapshot, alert),
-        why=_doubt(snapshot),
+        why=_doubt(snapshot, no_journal or (runner.observing_problem if runner is not None else "")),
     )
 
 
@@ -166,8 +169,18 @@ def _worst(snapshot: Snapshot, name: str) -> AlertRow | None:
     return next((row for state in states for row in on_fire if row.state is state), None)
 
 
-def _doubt(snapshot: Snapshot) -> SafeText:
-    now, found = snapshot.now, []
+def _journalled(acting: Acting) -> tuple[Runner | None, str]:
+    """The runner, None where there is no journal yet or it cannot be read, and why that is."""
+    if not journal_path().exists():
+        return None, ""
+    try:
+        return acting.runner, ""
+    except JournalError as error:
+        return None, f"what the journal saw: {error}"
+
+
+def _doubt(snapshot: Snapshot, journal: str) -> SafeText:
+    now, found = snapshot.now, [journal] if journal else []
     if snapshot.flag_log is not None and not snapshot.flag_log.known(now):
         found.append(f"the log of changes: {snapshot.flag_log.why(now)}")
     found += [f"the alerts: {c.alerts.why(now)}" for c in snapshot.clusters if not c.alerts.known(now)]

@@ -53,7 +53,12 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def write_table(headers: list[str], rows: list[list[SafeText]]) -> None:
-    """As wide as the terminal, or COLUMNS; long cells are folded."""
+    """Print a table."""
+    write_text(table_text(headers, rows))
+
+
+def table_text(headers: list[str], rows: list[list[SafeText]]) -> str:
+    """A table as wide as the terminal, or COLUMNS; long cells are folded."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -67,7 +72,12 @@ def write_table(headers: list[str], rows: list[list[SafeText]]) -> None:
     console = Console(width=width, highlight=False, markup=False)
     with console.capture() as captured:
         console.print(table)
-    write_text(captured.get())
+    return captured.get()
+
+
+def json_text(items: object) -> str:
+    """What `write_json` prints."""
+    return f"{_harmless(msgspec.json.encode(items)).decode()}\n"
 
 
 def write_text(text: str) -> None:

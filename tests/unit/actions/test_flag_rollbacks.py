@@ -54,6 +54,7 @@ class Scripted(FlagdProvider):
         super().__init__(console.flags_file)
         self.capabilities = Capabilities(swap=Swap.ATOMIC, **can)
         self.log: tuple[FlagChange, ...] = ()
+        self.log_fails = False
         self.reasons: list[str] = []
         self.fails: FlagError | None = None
         self.writes = True
@@ -61,6 +62,8 @@ class Scripted(FlagdProvider):
         self._written = False
 
     async def changes(self, since: float, key: str = "") -> tuple[FlagChange, ...]:
+        if self.log_fails:
+            raise FlagUnavailable("no answer")
         return tuple(c for c in self.log if c.at >= since)
 
     async def apply(self, plan: RollbackPlan, reason: str = "") -> str:
@@ -183,6 +186,17 @@ async def test_the_providers_own_log_says_what_stood_before(console: Console) ->
     )
     plan = await console.runner.plan_rollback("new_pricing")
     assert plan.kind is RollbackKind.UNDO
+
+
+async def test_a_log_that_cannot_be_read_keeps_nobody_from_rolling_back(console: Console) -> None:
+    provider = scripted(console, change_log=True)
+    provider.log_fails = True
+    proposal = await console.runner.proposal("new_pricing")
+    assert proposal.kind is RollbackKind.OFF
+    assert "the provider's log cannot be read: no answer" in proposal.why
+    assert (await console.runner.plan_rollback("new_pricing")).kind is RollbackKind.OFF
+    with pytest.raises(Refused, match="log cannot be read"):
+        await console.runner.plan_rollback("new_pricing", RollbackKind.UNDO)
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,24 @@ async def test_production_asks_for_the_name(run: Run, flags: Flags, production: 
     assert flags.of("new_pricing")["defaultVariant"] == "off"
 
 
+async def test_a_list_in_a_file(run: Run, flags: Flags, tmp_path: Path) -> None:
+    file = tmp_path / "list.json"
+    ended = await run("flags", "list", "--json", f"--output={file}", flags.option)
+    assert (ended.code, ended.out) == (0, "")
+    assert {flag["key"] for flag in json.loads(file.read_text())} == {"new_pricing", "dark_mode"}
+
+
+async def test_a_broken_journal_keeps_nobody_from_looking(run: Run, flags: Flags, journal_db: Path) -> None:
+    journal_db.parent.mkdir(parents=True)
+    journal_db.write_text("this is no journal")
+    journal_db.chmod(0o600)
+    ended = await run("flags", "list", flags.option)
+    assert (ended.code, "UNKNOWN: what the journal saw" in ended.err) == (0, True)
+    assert "new_pricing" in ended.out
+    refused = await run("flags", "rollback", "new_pricing", "--yes", flags.option)
+    assert (refused.code, flags.of("new_pricing")) == (1, PRICING)
+
+
 async def test_options_before_the_name_of_the_command_count(run: Run, flags: Flags) -> None:
     ended = await run("flags", flags.option, "show", "new_pricing")
     assert ended.out.startswith("flag         new_pricing\n")
