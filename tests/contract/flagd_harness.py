@@ -1,5 +1,4 @@
-"""flagd's definition file, JSON and YAML, evaluated as flagd does (targeting before the default, the code's own
-default, taken as on, for what is disabled)."""
+"""flagd's definition file, JSON and YAML, evaluated by flagd's own reference evaluator for Python."""
 
 from __future__ import annotations
 
@@ -9,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from openfeature.contrib.tools.flagd.core import FlagdCore
+from openfeature.evaluation_context import EvaluationContext
 
 from opsconsole.clients.flags import make_provider
 from opsconsole.clients.flags.base import FlagProvider
 from opsconsole.config.schema import FlagsConfig
 from tests.contract.harness import HOSTILE, Harness, Keys
 
-USERS = 100
+USERS = 200
 
 
 class FlagdHarness(Harness):
@@ -37,7 +38,7 @@ class FlagdHarness(Harness):
                 **flag,
                 "variants": evil,
                 "defaultVariant": HOSTILE,
-                "metadata": {"description": HOSTILE, "tags": [HOSTILE], "type": HOSTILE},
+                "metadata": {"description": HOSTILE, "tags": HOSTILE, "type": HOSTILE},
             },
             "no_safe": {**flag, "variants": {"a": 1, "b": 2}, "defaultVariant": "a"},
             "kill_switch": {**flag, "metadata": {"type": "kill-switch", "tags": "ops,billing"}},
@@ -49,9 +50,14 @@ class FlagdHarness(Harness):
         return make_provider(FlagsConfig(provider="flagd", path=self.path))
 
     async def serves(self, key: str) -> float:
-        flag = self._load()["flags"][key]
-        served = [_evaluate(flag, user) for user in range(USERS)]
-        return 100 * sum(value not in (False, "b") for value in served) / USERS
+        data = self._load()
+        core = FlagdCore()
+        core.set_flags(data)
+        is_number = key == self.keys.no_safe
+        ask = core.resolve_integer_value if is_number else core.resolve_boolean_value
+        safe, code = (2, 0) if is_number else (False, True)
+        users = (EvaluationContext(f"user-{n}", {"plan": "pro" if n % 10 == 0 else ""}) for n in range(USERS))
+        return 100 * sum(ask(key, code, user).value != safe for user in users) / USERS
 
     async def change(self, key: str, percent: float) -> None:
         data = self._load()
@@ -77,20 +83,7 @@ class FlagdHarness(Harness):
 def _part(percent: float) -> dict[str, Any]:
     if percent in (0, 100):
         return {"defaultVariant": "on" if percent else "off", "targeting": {}}
-    return {"targeting": {"fractional": [["on", percent], ["off", 100 - percent]]}}
-
-
-def _evaluate(flag: dict[str, Any], user: int) -> object:
-    if flag["state"] == "DISABLED":
-        return True
-    targeting = flag.get("targeting") or {}
-    variant = flag["defaultVariant"]
-    if "fractional" in targeting:
-        (first, weight), (second, _) = targeting["fractional"]
-        variant = first if user < weight else second
-    elif targeting:
-        variant = targeting["if"][1] if user % 10 == 0 else targeting["if"][2]
-    return flag["variants"][variant]
+    return {"targeting": {"fractional": [["on", int(percent)], ["off", int(100 - percent)]]}}
 
 
 HARNESSES = {

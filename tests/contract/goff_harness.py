@@ -1,15 +1,17 @@
-"""GO Feature Flag's file, JSON and YAML, evaluated as `InternalFlag.Value` and `Rule.Evaluate` of its Go module
-do: scheduled steps first, then the bucketing key, what is disabled (the code's own default, taken as on), the
-targeting rules in order, the default rule with its percentages or variation."""
+"""GO Feature Flag's file, JSON and YAML, evaluated by its own engine: the Go code, compiled to WebAssembly, that
+its providers run in the process of an application."""
 
 from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from gofeatureflag_python_provider.wasm.evaluate_wasm import EvaluateWasm
+from gofeatureflag_python_provider.wasm.model import WasmFlagContext, WasmInput
 
 from opsconsole.clients.flags import make_provider
 from opsconsole.clients.flags.base import FlagProvider
@@ -22,6 +24,8 @@ PAST, FUTURE = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
 
 class GoffHarness(Harness):
     keys = Keys(hostile=HOSTILE, no_safe="no_safe", kill_switch="kill_switch", targeted="targeted")
+
+    steps = 8
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -58,7 +62,7 @@ class GoffHarness(Harness):
 
     async def serves(self, key: str) -> float:
         flag = self._load()[key]
-        return 100 * sum(_evaluate(flag, user) not in (False, 2) for user in range(USERS)) / USERS
+        return 100 * sum(_evaluate(key, flag, user) not in (False, 2) for user in range(USERS)) / USERS
 
     async def change(self, key: str, percent: float) -> None:
         data = self._load()
@@ -91,27 +95,24 @@ CODE = True
 """What the application's code has as its default."""
 
 
-def _evaluate(flag: dict[str, Any], user: int) -> object:
+@cache
+def _engine() -> EvaluateWasm:
+    made = EvaluateWasm(pool_size=1)
+    made.initialize()
+    return made
+
+
+def _evaluate(key: str, flag: dict[str, Any], user: int) -> object:
     """What a user gets; every tenth is of the plan `pro`, every other one has a company."""
-    rule = dict(flag["defaultRule"])
-    for step in flag.get("scheduledRollout") or []:
-        if step["date"] == PAST:
-            rule |= step.get("defaultRule", {})
-    if flag.get("bucketingKey") and user % 2:
-        return CODE
-    experimentation = flag.get("experimentation")
-    if flag.get("disable") or (experimentation and experimentation.get("end") == PAST):
-        return CODE
-    for target in flag.get("targeting") or []:
-        if not target.get("disable") and user % 10 == 0:
-            return flag["variations"][target["variation"]]
-    if rule.get("percentage"):
-        bucket, at = user * sum(rule["percentage"].values()) / USERS, 0.0
-        for name in sorted(rule["percentage"], reverse=True):
-            at += rule["percentage"][name]
-            if bucket < at:
-                return flag["variations"][name]
-    return flag["variations"][rule["variation"]]
+    context = {"targetingKey": f"user-{user}", "plan": "pro" if user % 10 == 0 else ""}
+    company = {} if user % 2 else {"company": f"company-{user}"}
+    asked = WasmInput(
+        flagKey=key,
+        flag=flag,
+        evalContext=context | company,
+        flagContext=WasmFlagContext(defaultSdkValue=CODE),
+    )
+    return _engine().evaluate(asked).value
 
 
 HARNESSES = {

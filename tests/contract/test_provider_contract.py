@@ -211,7 +211,8 @@ async def test_any_walk_ends_where_it_should(scene: Scene) -> None:
                 assert scene.provider.content_hash(former) == scene.provider.content_hash(definition), told
             percent = then
         served = await scene.harness.serves(key)
-        assert served == percent if percent in (0, 100) else 30 < served < 70, told
+        expected = served == percent if percent in (0, 100) else 30 < served < 70
+        assert expected, f"{told}: {what}, {served} per cent are served, {percent} were asked for"
 
 
 # Conflicts and repetition

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -95,7 +94,8 @@ class FlagdProvider(FileProvider):
 
 def _shares(flag: Mapping[str, Any]) -> dict[str, float] | None:
     """What per cent of the users get each variant, when the file says that in so many numbers: without targeting,
-    or with nothing but a `fractional`, which may begin with what to hash and whose weights are 1 when left out."""
+    or with nothing but a `fractional`, which may begin with what to hash and whose weights are 1 when left out.
+    Weights that are no whole numbers are not: `50.0` gives everyone the default variant in some evaluators."""
     targeting = flag.get("targeting") or {}
     default = flag.get("defaultVariant")
     if not targeting:
@@ -110,7 +110,7 @@ def _shares(flag: Mapping[str, Any]) -> dict[str, float] | None:
         if not isinstance(part[0], str) or part[0] not in flag["variants"]:
             return None
         weight = part[1] if len(part) == 2 else 1
-        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < math.inf:
+        if not isinstance(weight, int) or isinstance(weight, bool) or weight < 0:
             return None
         weights[part[0]] = weights.get(part[0], 0.0) + weight
     total = sum(weights.values())

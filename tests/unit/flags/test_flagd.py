@@ -497,6 +497,7 @@ def test_rollback_and_restore_of_any_json_file(
         ({"targeting": {"fractional": [["on", 1], ["gone", 1]]}}, "on, with targeting", None),
         ({"targeting": {"fractional": [[["on"], 1]]}}, "on, with targeting", None),
         ({"targeting": {"fractional": [["on", 0]]}}, "on, with targeting", None),
+        ({"targeting": {"fractional": [["on", 50.0], ["off", 50.0]]}}, "on, with targeting", None),
         ({"targeting": {"fractional": [["on", True]]}}, "on, with targeting", None),
         ({"targeting": {"if": [True, "on", "off"]}}, "on, with targeting", None),
         ({"state": "DISABLED"}, "the code's default (disabled)", None),
