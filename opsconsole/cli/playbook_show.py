@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.cells import cell_len
 
 from opsconsole.config.documents import Alert, alerts_of, read_document
+from opsconsole.model.flags import RollbackKind
 from opsconsole.model.guard import GuardRule
 from opsconsole.model.matchers import format_matchers
 from opsconsole.model.oncall import SEATS, Duty, OnCall, on_duty
@@ -193,11 +194,26 @@ def _guard(playbook: Playbook) -> list[str]:
     guard = playbook.guard
     if guard is None:
         return []
-    lines = ["Guard: flags are rolled back when any of these holds"]
+    undo = guard.kind is RollbackKind.UNDO
+    done = "the last change of a flag is undone" if undo else "flags are turned off"
+    lines = [f"Guard: {done} when any of these holds"]
     for rule in guard.rules:
         lines += [f"  {rule.title} ({rule.id}): {_bound(rule)}", *(f"  {line}" for line in _query(rule.expr))]
+        if rule.traffic:
+            lines.append(f"    counts from {rule.min_traffic:g} requests/s")
+            lines += [f"  {line}" for line in _query(rule.traffic)]
     if guard.never:
         lines.append(f"  never: {', '.join(safe(flag, 80) for flag in guard.never)}")
+    if guard.only:
+        lines.append(f"  only: {', '.join(safe(flag, 80) for flag in guard.only)}")
+    span = format_duration
+    lines += [
+        f"  asked every {span(guard.interval)}; {guard.samples} values in a row; clear at "
+        f"{guard.clear_ratio * 100:g} % of the bound for {span(guard.clear_for)}",
+        f"  flags changed up to {span(guard.look_back)} before, at most {count(guard.max_flags, 'flag')}, "
+        f"{count(guard.max_actions, 'rollback')} an hour, each again after {span(guard.cooldown)}",
+        f"  blind after {span(guard.blind_after)} without a value",
+    ]
     return lines
 
 

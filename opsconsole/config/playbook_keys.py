@@ -19,6 +19,7 @@ from opsconsole.config.keys import (
     text,
     whole,
 )
+from opsconsole.model.flags import RollbackKind
 from opsconsole.model.oncall import SEATS
 from opsconsole.model.playbook import PanelKind
 from opsconsole.model.severity import Severity
@@ -34,12 +35,16 @@ WORDS = tuple(severity.word for severity in Severity)
 SEVERITIES = tuple(severity.word for severity in Severity if severity is not Severity.UNKNOWN)
 """The severities that a rule may have."""
 
+ROLLBACKS = {"off": RollbackKind.OFF, "undo": RollbackKind.UNDO}
 KINDS = {kind.value: kind for kind in PanelKind}
 LEVELS = {"warning": Level.WARNING, "critical": Level.CRITICAL}
 EMPTY = ("unknown", "ok", "zero")
 MAX_INSTANCES = 100_000
 MAX_TOP = 100
+MAX_SAMPLES, MAX_FLAGS, MAX_ACTIONS = 100, 20, 60
 
+_FLAGS = many(text(), least=1, unique=True)
+_ROLLBACK = choice(ROLLBACKS)
 _ID = text(f"^{ID_PATTERN}$")
 _UNIT = Key("The unit of the values; bytes, ms and s are shown in readable steps.", choice(UNITS))
 
@@ -150,10 +155,32 @@ GUARD_RULE: Table = {
     "below": Key("The rule holds below this value.", number(0)),
     "for": Key("How long it must hold before anything is rolled back, 0s if left out.", duration(zero=True)),
     "unit": _UNIT,
+    "traffic": Key("A PromQL expression in requests a second; goes with min_traffic.", text()),
+    "min_traffic": Key("With less traffic than this the value does not count.", number(0)),
 }
 
 GUARD: Table = {
-    "never": Key("Flags that may not be touched.", many(text(), unique=True)),
+    "never": Key(
+        "Flags that may not be touched, each by its key, a pattern of it (new_*), tag:NAME or type:NAME.",
+        many(text(), unique=True),
+    ),
+    "only": Key("The only flags that may be touched, written like never; all others if left out.", _FLAGS),
+    "kind": Key("What a rollback does: turn the flag off, or undo its last change; off if left out.", _ROLLBACK),
+    "interval": Key("How often the rules are asked, from 1s to 5m, 10s if left out.", duration()),
+    "samples": Key("How many values in a row must be beyond the bound, 3 if left out.", whole(2, MAX_SAMPLES)),
+    "clear_ratio": Key("It clears at this share of the bound, above 0 up to 1, 0.8 if left out.", number(0)),
+    "clear_for": Key("How long it must be clear, up to 1h, 1m if left out.", duration(zero=True)),
+    "look_back": Key(
+        "How long before the onset a flag may have changed, from 1m to 1d, 30m if left out.", duration()
+    ),
+    "max_flags": Key("With more suspects than this a person is asked, 2 if left out.", whole(1, MAX_FLAGS)),
+    "max_actions": Key("The most rollbacks within an hour, 3 if left out.", whole(1, MAX_ACTIONS)),
+    "cooldown": Key(
+        "How long a flag that was rolled back is left alone, from 1m to 7d, 30m if left out.", duration()
+    ),
+    "blind_after": Key(
+        "After how long without a value the guard says so, from 10s to 1h, 1m if left out.", duration()
+    ),
     "rules": Key(
         "When flags are to be rolled back: any one of them is enough.",
         many(mapping(GUARD_RULE, one_of=("above", "below")), least=1),

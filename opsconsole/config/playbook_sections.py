@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
+from typing import TypedDict
 
 from opsconsole.config import playbook_keys as keys
 from opsconsole.config.http import url_problem
@@ -20,6 +21,13 @@ from opsconsole.text import is_safe, safe
 
 MAX_RESPONSE = 7 * 86400.0
 _HOUR, _DAY, _YEAR = 3600.0, 86400.0, 365 * 86400.0
+
+
+class _Traffic(TypedDict):
+    traffic: str
+    min_traffic: float
+
+
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -213,19 +221,55 @@ def read_guard(root: Section) -> Guard | None:
     value = section.get("rules", required=True, hint="- {id: …, expr: …, above: …}")
     ids = Ids("rule")
     bodies = [item.section("- {id: …, expr: …, above: …}") for item in _items(value)] if value is not None else []
-    return Guard(rules=tuple(_guard_rule(body, ids) for body in bodies if body is not None), never=_never(section))
+    default = Guard()
+    return Guard(
+        rules=tuple(_guard_rule(body, ids) for body in bodies if body is not None),
+        never=_flags(section, "never"),
+        only=_only(section),
+        kind=keys.ROLLBACKS[section.choice("kind", keys.ROLLBACKS, "off", "a kind of rollback")],
+        interval=section.duration("interval", default.interval, 1.0, 300.0),
+        samples=section.whole("samples", default.samples, 2, keys.MAX_SAMPLES),
+        clear_ratio=_ratio(section, default.clear_ratio),
+        clear_for=section.duration("clear_for", default.clear_for, 0.0, _HOUR),
+        look_back=section.duration("look_back", default.look_back, 60.0, _DAY),
+        max_flags=section.whole("max_flags", default.max_flags, 1, keys.MAX_FLAGS),
+        max_actions=section.whole("max_actions", default.max_actions, 1, keys.MAX_ACTIONS),
+        cooldown=section.duration("cooldown", default.cooldown, 60.0, 7 * _DAY),
+        blind_after=section.duration("blind_after", default.blind_after, 10.0, _HOUR),
+    )
 
 
-def _never(section: Section) -> tuple[str, ...]:
-    value = section.get("never")
+def _flags(section: Section, name: str) -> tuple[str, ...]:
+    value = section.get(name)
     found: list[str] = []
     for item in value.items("write it as [one, two]") if value is not None else ():
         flag = item.text()
+        kind, colon, named = (flag or "").partition(":")
         if flag in found:
             item.problem(f"the flag {safe(flag, 60)} is here twice", "keep one")
+        elif flag and colon and kind in ("tag", "type") and not named.strip():
+            item.problem(f"names no {kind}", f"for instance {kind}:release")
         elif flag:
             found.append(flag)
     return tuple(found)
+
+
+def _only(section: Section) -> tuple[str, ...]:
+    """An empty list would allow every flag, where its writer means none."""
+    value = section.get("only")
+    if value is not None and value.node.kind is Kind.LIST and not value.node.items:
+        value.problem("is empty", "name the flags that may be touched, or leave it out for all")
+    return _flags(section, "only")
+
+
+def _ratio(section: Section, default: float) -> float:
+    ratio = section.number("clear_ratio")
+    if ratio is None:
+        return default
+    if not 0 < ratio <= 1:
+        section.problem("must be above 0 and at most 1", at="clear_ratio")
+        return default
+    return ratio
 
 
 def _guard_rule(section: Section, ids: Ids) -> GuardRule:
@@ -241,7 +285,17 @@ def _guard_rule(section: Section, ids: Ids) -> GuardRule:
         below=_bound(section, "below"),
         hold=section.duration("for", 0.0, 0.0, _DAY),
         unit=section.choice("unit", UNITS, "none", "a unit"),
+        **_traffic(section),
     )
+
+
+def _traffic(section: Section) -> _Traffic:
+    """The two keys of a rule's least traffic, which go together."""
+    if section.has("traffic") != section.has("min_traffic"):
+        there, lacks = ("traffic", "min_traffic") if section.has("traffic") else ("min_traffic", "traffic")
+        section.problem(f"does nothing without {lacks}", f"give both {there} and {lacks}", at=there)
+    expr = section.text("traffic", outside=True).strip()
+    return {"traffic": expr, "min_traffic": _bound(section, "min_traffic") or 0.0}
 
 
 def _bound(section: Section, name: str) -> float | None:

@@ -9,6 +9,7 @@ import msgspec
 
 from opsconsole.errors import UsageError
 from opsconsole.golden.yamltext import Raw, Tree, duration, number, yaml_lines
+from opsconsole.model.flags import RollbackKind
 from opsconsole.model.guard import Guard, GuardRule
 from opsconsole.model.oncall import SEATS, OnCall
 from opsconsole.model.playbook import AlertGuide, Dashboard, JobSpec, Panel, Playbook, Probe, Threshold
@@ -163,7 +164,18 @@ def _oncall(oncall: OnCall) -> Tree:
 
 
 def _guard(guard: Guard) -> Tree:
-    return {"never": list(guard.never) or None, "rules": [_guard_rule(rule) for rule in guard.rules]}
+    usual = Guard()
+    spans = ("interval", "clear_for", "look_back", "cooldown", "blind_after")
+    counts = ("samples", "max_flags", "max_actions")
+    return {
+        "never": list(guard.never) or None,
+        "only": list(guard.only) or None,
+        "kind": "undo" if guard.kind is RollbackKind.UNDO else None,
+        **{name: duration(getattr(guard, name)) for name in spans if getattr(guard, name) != getattr(usual, name)},
+        **{name: Raw(getattr(guard, name)) for name in counts if getattr(guard, name) != getattr(usual, name)},
+        "clear_ratio": number(guard.clear_ratio) if guard.clear_ratio != usual.clear_ratio else None,
+        "rules": [_guard_rule(rule) for rule in guard.rules],
+    }
 
 
 def _guard_rule(rule: GuardRule) -> Tree:
@@ -175,4 +187,6 @@ def _guard_rule(rule: GuardRule) -> Tree:
         "below": number(rule.below) if rule.below is not None else None,
         "for": duration(rule.hold) if rule.hold else None,
         "unit": rule.unit if rule.unit != "none" else None,
+        "traffic": rule.traffic or None,
+        "min_traffic": number(rule.min_traffic) if rule.traffic else None,
     }

@@ -72,10 +72,11 @@ def _expressions(folder: Folder) -> Iterator[_Expression]:
                     yield from _expression(query, f"panel {_id(panel)}")
     for rule in _list(inside(root, "guard"), "rules"):
         yield from _expression(rule, f"guard {_id(rule)}")
+        yield from _expression(rule, f"guard {_id(rule)}, its traffic", "traffic")
 
 
-def _expression(node: Node, what: str) -> Iterator[_Expression]:
-    entry = entries(node).get("expr")
+def _expression(node: Node, what: str, key: str = "expr") -> Iterator[_Expression]:
+    entry = entries(node).get(key)
     if entry is not None and entry.text.strip():
         yield _Expression(what, entry)
 

@@ -68,6 +68,8 @@ def _expressions(playbook: Playbook) -> Iterator[tuple[str, bool]]:
         yield rule.expr, False
     for guarded in playbook.guard.rules if playbook.guard is not None else ():
         yield guarded.expr, False
+        if guarded.traffic:
+            yield guarded.traffic, False
 
 
 @lru_cache(maxsize=1024)

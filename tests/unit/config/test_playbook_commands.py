@@ -96,10 +96,13 @@ Escalation
   after 0s  primary (lead)              responds
   after 1h  secondary (head), director  decides
 
-Guard: flags are rolled back when any of these holds
+Guard: flags are turned off when any of these holds
   Error ratio (errors): above 0.05 ratio for 30s
     c
-  never: banner"""
+  never: banner
+  asked every 10s; 3 values in a row; clear at 80 % of the bound for 1m
+  flags changed up to 30m before, at most 2 flags, 3 rollbacks an hour, each again after 30m
+  blind after 1m without a value"""
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from opsconsole.config.playbooks import load_playbook
 from opsconsole.errors import ConfigError
+from opsconsole.model.flags import RollbackKind
 from opsconsole.model.guard import Guard, GuardRule
 from opsconsole.model.oncall import OnCall, Turn, called, on_duty
 from opsconsole.model.playbook import Playbook, Probe
@@ -99,6 +100,72 @@ def test_every_section(tmp_path: Path) -> None:
             GuardRule(id="hits", title=trusted("hits"), expr="c", below=1.0),
         ),
     )
+
+
+def test_every_key_of_the_guard(tmp_path: Path) -> None:
+    text = """\
+system: shop
+guard:
+  only: ['new_*', tag:canary, type:release]
+  kind: undo
+  interval: 5s
+  samples: 4
+  clear_ratio: 0.5
+  clear_for: 2m
+  look_back: 1h
+  max_flags: 3
+  max_actions: 4
+  cooldown: 2h
+  blind_after: 90s
+  rules:
+    - {id: errors, expr: a / b, above: 0.05, traffic: b, min_traffic: 0.5}
+"""
+    rule = GuardRule(id="errors", title=trusted("errors"), expr="a / b", above=0.05, traffic="b", min_traffic=0.5)
+    assert load(tmp_path, text).guard == Guard(
+        rules=(rule,),
+        only=("new_*", "tag:canary", "type:release"),
+        kind=RollbackKind.UNDO,
+        interval=5.0,
+        samples=4,
+        clear_ratio=0.5,
+        clear_for=120.0,
+        look_back=3600.0,
+        max_flags=3,
+        max_actions=4,
+        cooldown=7200.0,
+        blind_after=90.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("kind: revert", "`revert` is not a kind of rollback"),
+        ("interval: 500ms", "must be from 1 s to 300 s"),
+        ("samples: 1", "must be a whole number from 2 to 100"),
+        ("clear_ratio: 1.1", "must be above 0 and at most 1"),
+        ("clear_ratio: 0", "must be above 0 and at most 1"),
+        ("clear_for: 2h", "must be from 0 s to 3600 s"),
+        ("look_back: 2d", "must be from 60 s to 86400 s"),
+        ("max_flags: 0", "must be a whole number from 1 to 20"),
+        ("max_actions: 0", "must be a whole number from 1 to 60"),
+        ("cooldown: 0s", "must be from 60 s to 604800 s"),
+        ("blind_after: 1s", "must be from 10 s to 3600 s"),
+        ("only: []", "is empty"),
+        ("only: ['tag:']", "names no tag"),
+        ("only: [a, a]", "the flag a is here twice"),
+        ("rules: [{id: e, expr: a, above: 1, traffic: b}]", "does nothing without min_traffic"),
+        ("rules: [{id: e, expr: a, above: 1, min_traffic: 1}]", "does nothing without traffic"),
+        ("rules: [{id: e, expr: a, above: 1, traffic: b, min_traffic: -1}]", "may not be negative"),
+        ("sample: 3", "is not a known key"),
+    ],
+)
+def test_a_bad_value_of_the_guard_is_refused_with_its_line(tmp_path: Path, line: str, said: str) -> None:
+    rules = "" if line.startswith("rules") else "  rules: [{id: e, expr: a, above: 1}]\n"
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, f"system: shop\nguard:\n  {line}\n{rules}")
+    assert [p.line for p in caught.value.problems] == [3], caught.value
+    assert said in str(caught.value)
 
 
 def test_every_section_is_optional(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from opsconsole.golden.families import facts_of, families_of
 from opsconsole.golden.recognise import jobs_of, recognise
 from opsconsole.golden.write import playbook_text, write_playbook
 from opsconsole.golden.yamltext import WIDTH
+from opsconsole.model.flags import RollbackKind
+from opsconsole.model.guard import Guard, GuardRule
 from opsconsole.model.playbook import (
     AlertGuide,
     Dashboard,
@@ -172,3 +174,23 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot write"):
         write_playbook(tmp_path / "file" / "x", "x", Playbook(system="x", title=safe("x"), folder=""))
+
+
+def test_every_key_of_the_guard_is_written() -> None:
+    guard = Guard(
+        rules=(GuardRule(id="e", title=safe("E"), expr="a / b", above=0.05, traffic="b", min_traffic=0.5),),
+        never=("kill",),
+        only=("new_*", "tag:canary"),
+        kind=RollbackKind.UNDO,
+        interval=5.0,
+        samples=4,
+        clear_ratio=0.5,
+        clear_for=120.0,
+        look_back=3600.0,
+        max_flags=3,
+        max_actions=4,
+        cooldown=7200.0,
+        blind_after=90.0,
+    )
+    playbook = Playbook(system="x", title=safe("x"), folder="", guard=guard)
+    assert there_and_back(playbook).guard == guard
