@@ -92,6 +92,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: int | None = None
     cluster: str = ""
     visible: Visible | None = None
+    kind: str = ""
 
 
 class Desk:
@@ -198,11 +199,12 @@ class Desk:
             await self._record(op, Phase.INTENT, action, subject, Result.OPEN, detail=intended)
         except JournalError as error:
             message = f"nothing was done, because it cannot be journalled: {error}"
-            return _outcome(op, action, Result.FAILED, message, safe(error.hint))
+            return _outcome(op, action, Result.FAILED, message, safe(error.hint), error.kind)
         try:
             done = await work(op)
         except OpsError as error:
-            done = Done(message=safe_block(str(error)), result=_result(error), hint=safe(error.hint))
+            message = safe_block(str(error))
+            done = Done(message=message, result=_result(error), hint=safe(error.hint), kind=error.kind)
         except asyncio.CancelledError:
             hint = trusted("look whether it happened before you try again")
             done = Done(message=trusted("stopped before it was finished"), result=Result.AMBIGUOUS, hint=hint)
@@ -232,6 +234,7 @@ class Desk:
             exit_status=done.exit_status,
             silence_id=done.silence_id,
             visible=done.visible.words() if done.visible is not None else trusted(""),
+            kind=done.kind,
         )
 
     def told(self, done: Done, intended: Mapping[str, object]) -> SafeText:
@@ -275,8 +278,8 @@ def _result(error: OpsError) -> Result:
     return Result.AMBIGUOUS if isinstance(error, Ambiguous) else Result.FAILED
 
 
-def _outcome(op: str, action: str, result: Result, message: str, hint: SafeText) -> Outcome:
-    return Outcome(op=op, action=action, result=result, message=safe_block(message), hint=hint)
+def _outcome(op: str, action: str, result: Result, message: str, hint: SafeText, kind: str = "refused") -> Outcome:
+    return Outcome(op=op, action=action, result=result, message=safe_block(message), hint=hint, kind=kind)
 
 
 def outcome_detail(intended: Mapping[str, object], done: Done) -> dict[str, object]:
@@ -286,6 +289,8 @@ def outcome_detail(intended: Mapping[str, object], done: Done) -> dict[str, obje
         detail["undo"] = dict(done.undo)
     if done.undoes:
         detail["undoes"] = done.undoes
+    if done.kind:
+        detail["error"] = done.kind
     if done.result is Result.AMBIGUOUS and done.hint:
         # Whoever reads of it later has to find out, and the outcome on the screen is gone by then.
         detail["hint"] = str(done.hint)

@@ -110,12 +110,9 @@ def _standing(
     if change.after_hash and change.after_hash != flag.content_hash:
         return Standing.HELD, "it is no longer what that change made it"
     if change.off is True or flag.off:
-        was_off = bool(earlier) and earlier[0].off is True
-        return (
-            (Standing.BARRED, "it is off, and was before")
-            if was_off
-            else (Standing.PROPOSED, "it was turned off; undoing that would turn it on")
-        )
+        if change.before_off or (change.before_off is None and earlier and earlier[0].off):
+            return Standing.BARRED, "it is off, and was before"
+        return Standing.PROPOSED, "it was turned off; undoing that would turn it on"
     return _undoable(change, earlier) if guard.kind is RollbackKind.UNDO else (Standing.ELIGIBLE, "")
 
 
@@ -123,7 +120,9 @@ def _undoable(change: FlagChange, earlier: Sequence[FlagChange]) -> tuple[Standi
     """Undoing a change may only take something away from users."""
     if not change.before:
         return Standing.PROPOSED, "what stood before its change is not known"
-    was_off = earlier[0].off if earlier and earlier[0].after_hash == change.before_hash else None
+    was_off = change.before_off
+    if was_off is None and earlier and earlier[0].after_hash == change.before_hash:
+        was_off = earlier[0].off
     if was_off is not True:
         return Standing.PROPOSED, "it is not known that undoing its change would turn nothing on"
     return Standing.ELIGIBLE, ""

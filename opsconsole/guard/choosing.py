@@ -233,8 +233,8 @@ def _not_written(state: State, rule: RuleState, act: Act, outcome: Report) -> tu
         rule = _as(rule, RulePhase.CONFIRMED, now, words)
         if outcome.code == "refused" or (outcome.code == "failed" and rule.attempts.get(act.flag, 0) >= ATTEMPTS):
             rule = replace(rule, halted=words)
-        marker = f"{'stopped' if outcome.code == 'stopped' else 'failed'}:{act.flag}"
-        told = _told(act, now, "not-rolled-back", words, page=True)
+        marker = f"{outcome.code if outcome.code in ('stopped', 'dropped') else 'failed'}:{act.flag}"
+        told = _told(act, now, "not-rolled-back", words, page=outcome.code != "dropped")
     decisions = () if marker in rule.told else (told,)
     rule = replace(rule, told=(*rule.told, *(() if marker in rule.told else (marker,))))
     return replace(state, rules={**state.rules, act.rule: rule}), decisions

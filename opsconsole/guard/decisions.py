@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from opsconsole.guard.candidates import FlagView
 from opsconsole.guard.samples import Sample
@@ -26,6 +27,16 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """`system/rule`: its name in the state."""
         return f"{self.system}/{self.rule.id}"
+
+
+def watched_of(guards: Sequence[tuple[str, Guard]]) -> tuple[Watched, ...]:
+    """Every rule. What one system's playbook says never to touch no guard of the context touches."""
+    never = tuple(dict.fromkeys(flag for _, guard in guards for flag in guard.never))
+    return tuple(
+        Watched(system=system, guard=replace(guard, never=never), rule=rule)
+        for system, guard in guards
+        for rule in guard.rules
+    )
 
 
 class Permission(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +84,9 @@ Decision: TypeAlias = Act | Would | Tell
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What became of an act. `code`: `done` (written, and reads back as wanted), `conflict` (someone changed the
-    flag since), `stopped` (no longer permitted), `failed` (certainly not written, may be tried again), `refused`
-    (certainly not written, and will not be), `unknown` (it may have been written).
+    flag since), `stopped` (no longer permitted), `dropped` (the guard was stopped before it began), `failed`
+    (certainly not written, may be tried again), `refused` (certainly not written, and will not be), `unknown` (it
+    may have been written).
 
     `before` and `after` are the content hashes of the flag as found and as wanted.
     """

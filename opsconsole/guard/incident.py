@@ -16,7 +16,7 @@ from opsconsole.model.journal import Entry, Phase, Result
 from opsconsole.model.pagerkeys import alert_key, incident_key
 from opsconsole.model.routing import Routing, parse_routing
 from opsconsole.state.snapshot import ClusterReading
-from opsconsole.text import safe, safe_block
+from opsconsole.text import SafeText, safe, safe_block
 
 EVENT = "guard"
 """The journal's action of an event."""
@@ -71,6 +71,12 @@ class IncidentLog:
             Result.FAILED if event.kind in _TROUBLE else Result.DONE,
             safe_block("\n".join(lines)),
             {"incident": event.incident, "kind": event.kind, "event": msgspec.to_builtins(event)},
+        )
+
+    def fault(self, words: SafeText, now: float) -> None:
+        """That a round failed for a fault of this program."""
+        self._journal.record(
+            f"fault-{now:.3f}", Phase.NOTE, EVENT, "a fault", self._user, self._context, Result.FAILED, words, {}
         )
 
     def told(self, delivery: Delivery) -> None:

@@ -70,7 +70,7 @@ def _people(state: State, look: Look) -> tuple[State, list[Decision]]:
     for act in state.acts:
         flag = look.view.flags.get(act.flag)
         standing = flag.content_hash if flag is not None else ""
-        if act is not newest[act.flag] or act.overtaken:
+        if act is not newest[act.flag] or act.overtaken or not act.after:
             continue
         if standing == act.after:
             if act.result is Result.AMBIGUOUS:

@@ -108,12 +108,14 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True):
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """All rules of a context's guards by `system/rule`, what was done, and what is being done. `left_alone` are
-    flags and until when they are (monotonic). `wall` and `now_mono` are the time of the last step."""
+    flags and until when they are (monotonic). `timelines` are what was told of each incident. `wall` and
+    `now_mono` are the time of the last step."""
 
     rules: Mapping[str, RuleState] = {}
     acts: tuple[Acted, ...] = ()
     pending: Act | None = None
     left_alone: Mapping[str, float] = {}
+    timelines: Mapping[str, tuple[SafeText, ...]] = {}
     wall: float = 0.0
     now_mono: float = 0.0
 

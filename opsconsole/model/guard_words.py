@@ -22,7 +22,7 @@ _WORDS = {
     "seeing-again": "guard sees again",
     "recovered": "recovered",
     "not-recovered": "NOT RECOVERED",
-    "disarmed": "guard disarmed",
+    "disarmed": "LEFT TO A PERSON{flag}",
     "test": "test message",
 }
 _WRITTEN = frozenset({"rolled-back", "recovered", "not-recovered"})
@@ -51,7 +51,7 @@ _NEXT: dict[str, tuple[str, ...]] = {
         "Look for another cause: the rollback did not help, or there is not enough data to tell.",
         _LOOK,
     ),
-    "disarmed": ("Nothing is written until the guard is armed again: opsconsole guard arm.",),
+    "disarmed": ("Whoever changed the flag has taken over: the guard leaves it alone, and undoes nothing of it.",),
     "test": ("Nothing: somebody tried whether messages arrive here.",),
 }
 

@@ -51,7 +51,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What an action reports. `undo` is the op that `u` would take back, "" when it cannot be undone. `visible`
-    says on how many members a write shows, as the message does, "" when there is one member only."""
+    says on how many members a write shows, as the message does, "" when there is one member only. `kind` is that
+    of the error that it ended with (`conflict`, `refused`, `unverified`, …), "" for none."""
 
     op: str
     action: str
@@ -63,6 +64,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: int | None = None
     silence_id: str = ""
     visible: SafeText = trusted("")
+    kind: str = ""
 
 
 def shows_on(outcomes: Iterable[Outcome]) -> SafeText:

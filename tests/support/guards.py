@@ -68,6 +68,8 @@ class World:
         self.time = self.start
         self.wall_shift = 0.0
         self.decisions: list[Decision] = []
+        self.happened: list[FlagChange] = []
+        """The changes as they came, newest first, whatever the clock said."""
         self.writes: list[tuple[float, Act]] = []
         self.before_write: Callable[[Act], None] = lambda act: None
 
@@ -125,6 +127,7 @@ class World:
                 off=off,
             ),
         )
+        self.happened.insert(0, self.changes[0])
         self.changes.sort(key=lambda change: -change.at)
 
     def sample(self, rule: GuardRule) -> Sample:

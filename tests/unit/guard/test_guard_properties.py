@@ -17,7 +17,7 @@ from opsconsole.text import trusted
 from tests.support.guards import ARMED, GUARD, RULE, World
 
 SETTINGS = settings(
-    max_examples=80,
+    max_examples=60,
     stateful_step_count=30,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a life of hours takes too long
@@ -173,7 +173,7 @@ class Guarded(RuleBasedStateMachine):
         assert world.permission.granted, "acted without permission"
         assert not world.problem, "acted without knowing the flags"
         assert act.flag not in ("banner", "switch"), "acted on an excluded flag"
-        history = [change for change in world.changes if change.key == act.flag]
+        history = [change for change in world.happened if change.key == act.flag]
         done = 1 if world.answer in ("done", "unknown") else 0
         changed = 1 if world.answer == "done" or (done and world.lands) else 0
         assert not history[changed].ours, "acted on a flag that was changed by us"

@@ -1,0 +1,150 @@
+"""How the guard looks: the rules' questions to Prometheus, and the flags with their changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from opsconsole.clock import Clock
+from opsconsole.errors import FlagRateLimited, OpsError, SourceError
+from opsconsole.guard.candidates import FlagView
+from opsconsole.guard.decisions import Watched
+from opsconsole.guard.samples import Sample, failed_sample, freshness_query, sample_of
+from opsconsole.guard.state import State
+from opsconsole.model.flags import Capabilities, FlagChange, FlagSet
+from opsconsole.model.guard import RulePhase
+from opsconsole.model.series import QueryResult
+from opsconsole.text import SafeText, safe, trusted
+
+Query = Callable[[str], Awaitable[QueryResult]]
+"""Asks Prometheus for the value of an expression now. Raises SourceError."""
+
+_LOG_GAP = 10.0
+"""Fewest seconds between two looks into a provider's log."""
+
+_LOG_LASTS = 60.0
+"""Seconds for which a look into the log will do when the provider refuses another."""
+
+_MARGIN = 120.0
+"""Seconds of changes that are asked for beyond the look-back."""
+
+
+class Flags(Protocol):
+    """What the guard reads of a flag provider."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def read(self) -> FlagSet:
+        """All flags as they stand. Raises FlagError."""
+        ...
+
+
+class Changes(Protocol):
+    """Where the changes of flags are known: opsconsole.actions.runner.Runner."""
+
+    def observe_flags(self, flagset: FlagSet) -> None: ...
+
+    @property
+    def observing_problem(self) -> SafeText: ...
+
+    async def flag_changes(self, since: float, key: str = "") -> tuple[FlagChange, ...]:
+        """Raises FlagError or ActionError."""
+        ...
+
+
+async def sample(watched: Watched, query: Query, now: float) -> Sample:
+    """One look at a rule. Never raises an OpsError: what was not answered is not known."""
+    rule = watched.rule
+    texts = [rule.expr, freshness_query(rule.expr), rule.traffic]
+    asked = [query(text) for text in texts if text]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, SourceError):
+            return failed_sample(now, f"{answer.kind}: {answer.message}")
+        if isinstance(answer, OpsError):
+            return failed_sample(now, answer.message)
+        if isinstance(answer, Exception):
+            return failed_sample(now, f"unexpected {type(answer).__name__}; this is a fault of opsconsole")
+        if isinstance(answer, BaseException):
+            raise answer
+    found = iter([answer for answer in answers if isinstance(answer, QueryResult)])
+    results = [next(found, None) if text else None for text in texts]
+    value = results[0]
+    assert value is not None
+    return sample_of(rule, value, freshness=results[1], traffic=results[2])
+
+
+class FlagEyes:
+    """Looks at the flags: as often as the provider allows, and always when a rule may be about to decide."""
+
+    def __init__(self, flags: Flags | None, changes: Changes, clock: Clock, watched: Sequence[Watched]) -> None:
+        self._flags = flags
+        self._changes = changes
+        self._clock = clock
+        self._interval = min((each.guard.interval for each in watched), default=10.0)
+        self._look_back = max((each.guard.look_back for each in watched), default=1800.0)
+        limit = flags.capabilities.rate_limit if flags is not None else None
+        self._gap = 120.0 / limit if limit else 0.0
+        self._read_at = float("-inf")
+        self._log_at = float("-inf")
+        self._log: tuple[FlagChange, ...] = ()
+        self._view = FlagView()
+
+    @property
+    def propagation(self) -> float:
+        """Seconds after which a change has reached the applications."""
+        return self._flags.capabilities.propagation if self._flags is not None else 0.0
+
+    async def look(self, state: State) -> FlagView:
+        """What is known of the flags now."""
+        if self._flags is None:
+            return FlagView(problem=trusted("this context has no flag provider"))
+        now = self._clock.monotonic()
+        busy = any(_busy(rule.phase, rule.under) for rule in state.rules.values())
+        if not busy and now - self._read_at < max(self._gap, self._interval * 0.9):
+            return self._view
+        looks = min(600.0, max(self._interval, now - self._read_at)) + self._interval
+        try:
+            flags = await self._flags.read()
+            self._changes.observe_flags(flags)
+            self._read_at = now
+            changes = await self._known(state, now)
+        except OpsError as error:
+            self._view = FlagView(problem=safe(error.message, 300), propagation=self.propagation)
+            return self._view
+        except Exception as error:  # noqa: BLE001  a fault of a provider's code is one more reason not to write
+            self._view = FlagView(
+                problem=safe(f"unexpected {type(error).__name__}; this is a fault of opsconsole")
+            )
+            return self._view
+        self._view = FlagView(
+            flags=flags,
+            changes=changes,
+            problem=self._changes.observing_problem,
+            looks=looks if looks < 60 else 60.0,
+            propagation=self.propagation,
+        )
+        return self._view
+
+    async def _known(self, state: State, now: float) -> tuple[FlagChange, ...]:
+        """The changes, asked for while something may be decided on them. Raises FlagError or ActionError, but not
+        while those of a short time ago will do: what changed before an onset stays as it was."""
+        deciding = any(rule.run >= 1 or rule.incident for rule in state.rules.values())
+        if not deciding or now - self._log_at < max(_LOG_GAP, self._gap):
+            return self._log
+        onset = min((rule.onset for rule in state.rules.values() if rule.onset), default=self._clock.now())
+        try:
+            self._log = await self._changes.flag_changes(onset - self._look_back - _MARGIN)
+        except FlagRateLimited:
+            if now - self._log_at > _LOG_LASTS:
+                raise
+        else:
+            self._log_at = now
+        return self._log
+
+
+def _busy(phase: RulePhase, under: RulePhase) -> bool:
+    calm = (RulePhase.OK, RulePhase.UNKNOWN)
+    return phase not in calm or (phase is RulePhase.UNKNOWN and under is not RulePhase.OK)

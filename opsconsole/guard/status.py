@@ -1,0 +1,31 @@
+"""A guard's state as it is told to others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from opsconsole.guard.decisions import Watched
+from opsconsole.guard.state import Moment, RuleState, State
+from opsconsole.model.guard import GuardStatus, RuleStatus
+
+
+def status_of(base: GuardStatus, state: State, watched: Sequence[Watched], now: Moment) -> GuardStatus:
+    """The status at `now`, with every rule's phase; what the machine does not know is as in `base`."""
+    rules = tuple(_rule(each, state.rules.get(each.key) or RuleState(since=base.started)) for each in watched)
+    blind = [rule.blind_mono for rule in state.rules.values() if rule.blind_mono is not None]
+    since = now.wall - (now.mono - min(blind)) if blind else None
+    return replace(base, at=now.wall, rules=rules, blind_since=since)
+
+
+def _rule(each: Watched, rule: RuleState) -> RuleStatus:
+    return RuleStatus(
+        rule=each.rule.id,
+        system=each.system,
+        title=each.rule.title,
+        phase=rule.phase,
+        since=rule.since,
+        value=rule.value,
+        reason=rule.reason,
+    )
