@@ -51,6 +51,13 @@ contexts:
     #   provider: flagd
     #   path: flags.json
     #   safe_variants: {{new_pricing: "off"}}    # what a rollback serves
+    # Or one of these:
+    #   {{provider: goff, path: flags.goff.yaml}}                              # GO Feature Flag's file
+    #   {{provider: unleash, url: "https://unleash", environment: production, token_file: ~/.secrets/unleash}}
+    #   {{provider: launchdarkly, project: default, environment: production, token_file: ~/.secrets/launchdarkly}}
+    #   {{provider: redis, url: "redis://redis.example:6379/0", key: flags}}   # pip install 'opsconsole[redis]'
+    #   {{provider: exec, commands: {{list: [flagctl, list], off: [flagctl, "off"]}}}}      # a command of your own
+    #   {{provider: http, url: "https://flags", requests: {{list: {{path: /all}}, off: {{path: "/off/{{key}}"}}}}}}
 
     # The process that rolls flags back by itself: `opsconsole guard --help`.
     # guard:

@@ -18,6 +18,7 @@ from opsconsole.cli import config, playbook
 from opsconsole.cli.options import connected
 from opsconsole.config import starter
 from opsconsole.config.discover import Options
+from opsconsole.config.flags import PROVIDERS
 from opsconsole.config.load import load_config
 from opsconsole.errors import ConfigError, ExitCode, UsageError
 from opsconsole.model.acks import AckPolicy
@@ -85,6 +86,21 @@ def test_every_commented_setting_of_the_starter_is_valid(home: Path) -> None:
     assert context.prometheus is not None
     assert context.prometheus.http.http_headers["X-Scope-OrgID"].values == ("tenant-1",)
     assert context.prometheus.http.tls_config.server_name == "prometheus"
+
+
+def test_every_flag_provider_of_the_starter_is_valid(home: Path) -> None:
+    text = starter.starter("http://p", ("http://a",))
+    named = [
+        line.split("#", 2)[1].strip() for line in text.splitlines() if line.strip().startswith("#   {provider:")
+    ]
+    file = home / "c.yaml"
+    found = set()
+    for flags in named:
+        file.write_text(f"contexts:\n  main:\n    flags: {flags}\n")
+        read = load_config(file, {}, home=home).contexts["main"].flags
+        assert read is not None
+        found.add(read.provider)
+    assert found == set(PROVIDERS) - {"flagd"}
 
 
 def test_init_never_replaces_without_force(home: Path) -> None:
