@@ -2,12 +2,86 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from opsconsole.cli import guard_simulate
 from opsconsole.cli.guard_notify import add_to
+from opsconsole.cli.options import connected
+from opsconsole.config.discover import Options
 
-app = typer.Typer(help="Watch the guard, which rolls flags back by itself.", no_args_is_help=True)
+app = typer.Typer(help="The guard, which rolls flags back by itself: arm it, watch it.", no_args_is_help=True)
+
+
+@app.command("arm")
+@connected
+def arm_(
+    options: Options,
+    lasts: Annotated[str, typer.Option("--for", metavar="DURATION", help="How long: 1m to 7d.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is journalled.")],
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Do not ask. In production it counts only together with --context."),
+    ] = False,
+) -> None:
+    """Let the guard write, for a time.
+
+    Until then, and after that, it only says what it would do. In production the name of the context is typed.
+    Arming again replaces what was. The kill switch and `guard disarm` end it at once.
+    """
+    from opsconsole.cli.guard_arm import arm
+    from opsconsole.render.times import parse_duration
+
+    arm(options, parse_duration(lasts), reason, yes=yes)
+
+
+@app.command("disarm")
+@connected
+def disarm_(options: Options) -> None:
+    """Let the guard write no more, at once. Never asks."""
+    from opsconsole.cli.guard_arm import disarm
+
+    disarm(options)
+
+
+@app.command("status")
+@connected
+def status(
+    options: Options,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Show whether the guard does its work, and where each of its rules is.
+
+    From its file on this machine, else from its metrics in Prometheus. Ends with 0 when it does, 1 when something
+    is wrong (not armed though expected, kill switch, undelivered), 3 when it has stopped, is blind or not known.
+    """
+    from opsconsole.cli.guard_status import show_status
+
+    code = show_status(options, as_json=as_json)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command("rules")
+def rules() -> None:
+    """Print the alert rules about the guard itself, for Prometheus' `rule_files`."""
+    _print("rules.yaml")
+
+
+@app.command("unit")
+def unit() -> None:
+    """Print a systemd unit that runs the guard."""
+    _print("opsconsole-guard.service")
+
+
+def _print(name: str) -> None:
+    from importlib.resources import files
+
+    from opsconsole.cli.tables import write_text
+
+    write_text((files("opsconsole.guard") / name).read_text(encoding="utf-8"))
+
 
 add_to(app)
 guard_simulate.add_to(app)

@@ -33,7 +33,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the journal. `at` is seconds since the epoch; `op` ties intent and outcome together.
 
     `action` is the action's id (`ack`, `silence`, `edit`, `expire`, `extend`, `rollback`, `restore`, `command`,
-    `undo`, `flag-change`); `subject` is what it was done to; `detail` is JSON-compatible data of the action.
+    `undo`, `flag-change`, `guard-arm`, `guard-disarm`); `subject` is what it was done to; `detail` is
+    JSON-compatible data of the action.
     """
 
     seq: int
