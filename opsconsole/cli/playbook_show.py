@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.cells import cell_len
 
 from opsconsole.config.documents import Alert, alerts_of, read_document
+from opsconsole.model.evidence_windows import Evidence
 from opsconsole.model.flags import RollbackKind
 from opsconsole.model.guard import GuardRule
 from opsconsole.model.matchers import format_matchers
@@ -30,6 +31,7 @@ def describe(playbook: Playbook, now: float) -> str:
         _probes(playbook),
         _on_call(playbook.oncall, duty, now) if playbook.oncall is not None else [],
         _escalation(playbook, duty),
+        _evidence(playbook.evidence) if playbook.evidence is not None else [],
         _guard(playbook),
         _silences(playbook),
     ]
@@ -188,6 +190,18 @@ def _called(name: str, duty: Duty | None) -> str:
     """A role, or a seat with the role that has it now."""
     role = duty.turn.role(name) if duty is not None and name in SEATS else ""
     return f"{name} ({safe(role, 60)})" if role else safe(name, 60)
+
+
+def _evidence(evidence: Evidence) -> list[str]:
+    lines = ["Evidence: counted before and after the change of a flag"]
+    for name, share in (("errors", evidence.errors), ("latency", evidence.latency)):
+        if share is not None:
+            shown = f", shown by {share.panel}" if share.panel else ""
+            lines.append(f"  {name}: {share.title}{shown}")
+            lines += [f"  {line}" for line in (*_query(share.bad, "bad"), *_query(share.all, "all"))]
+    if evidence.evaluations:
+        lines += ["  evaluations of the flag", *(f"  {line}" for line in _query(evidence.evaluations))]
+    return lines
 
 
 def _guard(playbook: Playbook) -> list[str]:

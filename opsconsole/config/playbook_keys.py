@@ -188,6 +188,25 @@ GUARD: Table = {
     ),
 }
 
+_NO_OTHER = r"[^$]|\$(?![A-Za-z_])|(?<=\[)\$window(?=\])"
+_COUNT = text(rf"^(?=[\s\S]*\[\$window\])(?:{_NO_OTHER})*$")
+_RESULTS = text(rf'^(?=[\s\S]*\[\$window\])(?=[\s\S]*="\$flag")(?:{_NO_OTHER}|(?<==")\$flag(?="))*$')
+
+SHARE: Table = {
+    "title": Key("What the bad ones are, such as `answered with 5xx`.", text(), required=True),
+    "bad": Key("How many were bad within [$window], one number.", _COUNT, required=True),
+    "all": Key("How many there were within [$window], one number.", _COUNT, required=True),
+    "panel": Key("The id of the panel that shows it.", text()),
+}
+
+EVIDENCE: Table = {
+    "errors": Key("What failed.", mapping(SHARE)),
+    "latency": Key("What was slow, counted by the buckets of a histogram.", mapping(SHARE)),
+    "evaluations": Key(
+        'How often each result of the flag was given within [$window]; ="$flag" is filled with its name.', _RESULTS
+    ),
+}
+
 SILENCE: Table = {
     "name": Key("Unique among the templates, for instance deploy.", _ID, required=True),
     "title": Key("What it is for, the name if left out.", text()),
@@ -213,6 +232,7 @@ ROOT: Table = {
     "response": Key("The time to the first response by severity.", mapping(BY_SEVERITY)),
     "acknowledge": Key("The time to the acknowledgement by severity.", mapping(BY_SEVERITY)),
     "flag_panel": Key("The id of the panel shown on the Flags screen.", text()),
+    "evidence": Key("What is counted before and after the change of a flag.", mapping(EVIDENCE)),
     "alerts": Key("What the playbook says about its alerts, by their names.", free(mapping(ALERT))),
     "dashboards": Key("The pages of panels.", many(mapping(DASHBOARD))),
     "probes": Key("HTTP checks.", many(mapping(PROBE))),

@@ -9,6 +9,7 @@ from opsconsole.config.load import is_there, read_root
 from opsconsole.config.nodes import Problems
 from opsconsole.config.panels import read_dashboards
 from opsconsole.config.paths import shipped_playbooks
+from opsconsole.config.playbook_evidence import read_evidence
 from opsconsole.config.playbook_rules import read_rules, runbook_names
 from opsconsole.config.playbook_sections import (
     MAX_RESPONSE,
@@ -105,6 +106,7 @@ def _playbook(root: Section, path: Path, shelf: Shelf | None) -> Playbook:
         alerts=guides,
         runbooks=assign(shelf, named) if shelf is not None else {},
         flag_panel=_panel(root, "flag_panel", dashboards),
+        evidence=read_evidence(root, lambda section, key: _panel(section, key, dashboards)),
         owner=safe(root.text("owner"), 80),
         reviewed=safe(reviewed.isoformat() if reviewed else ""),
         severities=read_severities(root),

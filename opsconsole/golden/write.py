@@ -9,6 +9,7 @@ import msgspec
 
 from opsconsole.errors import UsageError
 from opsconsole.golden.yamltext import Raw, Tree, duration, number, yaml_lines
+from opsconsole.model.evidence_windows import Evidence, Share
 from opsconsole.model.flags import RollbackKind
 from opsconsole.model.guard import Guard, GuardRule
 from opsconsole.model.oncall import SEATS, OnCall
@@ -61,6 +62,7 @@ def playbook_text(playbook: Playbook) -> str:
             for step in playbook.escalation
         ]
         or None,
+        "evidence": _evidence(playbook.evidence) if playbook.evidence is not None else None,
         "guard": _guard(playbook.guard) if playbook.guard is not None else None,
         "dashboards": [_dashboard(dashboard) for dashboard in playbook.dashboards] or None,
     }
@@ -161,6 +163,18 @@ def _oncall(oncall: OnCall) -> Tree:
             for name, role in oncall.roles.items()
         },
     }
+
+
+def _evidence(evidence: Evidence) -> Tree:
+    return {
+        "errors": _share(evidence.errors) if evidence.errors is not None else None,
+        "latency": _share(evidence.latency) if evidence.latency is not None else None,
+        "evaluations": evidence.evaluations or None,
+    }
+
+
+def _share(share: Share) -> Tree:
+    return {"panel": share.panel or None, "title": share.title, "bad": share.bad, "all": share.all}
 
 
 def _guard(guard: Guard) -> Tree:

@@ -21,7 +21,11 @@ RULES = (
     Rule("yaml", "The other YAML files can be read.", files.plain_yaml),
     Rule("files", "Alerts come with their rules, and rules with their tests.", files.there),
     Rule("size", "A runbook has at most 64 KiB, a playbook at most 1 MB.", files.size),
-    Rule("promql", "promtool accepts the rules, and the expressions of panels and the guard.", servers.promql),
+    Rule(
+        "promql",
+        "promtool accepts the rules, and the other expressions of the playbook.",
+        servers.promql,
+    ),
     Rule("routing", "amtool accepts alertmanager.yaml.", servers.routing),
     Rule("alert-twice", "No two alerts have one name.", alerts.once),
     Rule("alert-unknown", "Every alert that is spoken of is in rules.yaml.", alerts.known),

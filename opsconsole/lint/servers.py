@@ -15,6 +15,7 @@ from opsconsole.config.nodes import Kind, Node
 from opsconsole.lint.finding import WARNING, Spot
 from opsconsole.lint.folder import Folder
 from opsconsole.lint.tools import ask
+from opsconsole.model.evidence_windows import question
 
 _PLACE = re.compile(
     r"(?:(?P<line>\d+):\d+: )?(?:group \"(?P<group>[^\"]*)\", rule (?P<rule>\d+), \"(?P<name>[^\"]*)\": )?"
@@ -27,6 +28,7 @@ _QUOTED = re.compile(r"\"([^\"]+)\"")
 class _Expression(msgspec.Struct, frozen=True):
     what: str
     entry: Entry
+    text: str
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -40,7 +42,7 @@ class _Said(msgspec.Struct, frozen=True):
 
 
 def promql(folder: Folder) -> Iterator[Spot]:
-    """promtool accepts every rule, and the expression of every panel and guard."""
+    """promtool accepts every rule, and the expression of every panel, guard and evidence."""
     expressions = list(_expressions(folder))
     wanted = not folder.rules.problems and inside(folder.rules.root, "groups") is not None
     if not wanted and not expressions:
@@ -73,12 +75,21 @@ def _expressions(folder: Folder) -> Iterator[_Expression]:
     for rule in _list(inside(root, "guard"), "rules"):
         yield from _expression(rule, f"guard {_id(rule)}")
         yield from _expression(rule, f"guard {_id(rule)}, its traffic", "traffic")
+    yield from _evidence(inside(root, "evidence"))
 
 
-def _expression(node: Node, what: str, key: str = "expr") -> Iterator[_Expression]:
-    entry = entries(node).get(key)
-    if entry is not None and entry.text.strip():
-        yield _Expression(what, entry)
+def _evidence(evidence: Node | None) -> Iterator[_Expression]:
+    """The expressions of the evidence, their placeholders filled."""
+    for name in ("errors", "latency"):
+        yield from _expression(inside(evidence, name), f"evidence {name}", "bad", "all")
+    yield from _expression(evidence, "evidence", "evaluations")
+
+
+def _expression(node: Node | None, what: str, *keys: str) -> Iterator[_Expression]:
+    for key in keys or ("expr",):
+        entry = entries(node).get(key)
+        if entry is not None and entry.text.strip():
+            yield _Expression(what, entry, question(entry.text, 60.0, "a") if keys else entry.text)
 
 
 def _list(node: Node | None, key: str) -> list[Node]:
@@ -93,7 +104,7 @@ def _id(node: Node) -> str:
 
 def _as_rules(expressions: list[_Expression]) -> str:
     """A rules file with one recording rule for each expression. JSON is YAML."""
-    rules = [{"record": f"expression:{at}", "expr": found.entry.text} for at, found in enumerate(expressions)]
+    rules = [{"record": f"expression:{at}", "expr": found.text} for at, found in enumerate(expressions)]
     return json.dumps({"groups": [{"name": "expressions", "rules": rules}]}, ensure_ascii=False)
 
 

@@ -108,7 +108,7 @@ def two_proportions(before: Counts, after: Counts) -> float:
 
 
 def fisher(before: Counts, after: Counts) -> float:
-    """Twice the smaller tail of Fisher's exact test. Takes time in proportion to the smallest of the four margins."""
+    """Twice the smaller tail of Fisher's exact test. Takes time in proportion to the smallest margin."""
     bad, total = before.bad + after.bad, before.all + after.all
     base = _log_choose(total, bad)
 

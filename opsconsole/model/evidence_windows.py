@@ -49,6 +49,16 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     evaluations: str = ""
 
 
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a playbook's evidence says of one change. None: it does not count that. `evaluations` are by result,
+    in the window after; `problem` says why they are not known."""
+
+    errors: Comparison | None = None
+    latency: Comparison | None = None
+    evaluations: tuple[tuple[SafeText, float], ...] = ()
+    problem: SafeText = trusted("")
+
+
 class Windows(msgspec.Struct, frozen=True):
     """Two stretches of time, seconds since the epoch. `growing`: the second is not over yet."""
 
@@ -148,13 +158,15 @@ def _figure(result: QueryResult, when: str) -> float | str:
     if len(result.series) > 1:
         return f"the query gives {len(result.series)} series instead of one"
     value = result.series[0].last
-    if value is None or not math.isfinite(value) or value < 0:
+    if value is None or not math.isfinite(value):
         return f"no number {when} the change"
     return value
 
 
 def _counts(every: float, bad: float) -> Counts | str:
-    """Whole numbers: `increase` extrapolates. More bad ones than there are is a wrong query."""
-    if bad > every * 1.05 + 1:
+    """Whole numbers: `increase` extrapolates each series by itself. More bad ones than there are, or fewer than
+    none, is a wrong query."""
+    slack = abs(every) * 0.05 + 1
+    if every < 0 or not -slack <= bad <= every + slack:
         return f"{bad:.0f} of {every:.0f} are counted as bad: the queries do not belong together"
-    return Counts(min(round(bad), round(every)), round(every))
+    return Counts(max(0, min(round(bad), round(every))), round(every))

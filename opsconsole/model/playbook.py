@@ -7,6 +7,7 @@ from enum import Enum
 
 import msgspec
 
+from opsconsole.model.evidence_windows import Evidence
 from opsconsole.model.guard import Guard
 from opsconsole.model.oncall import EscalationStep, OnCall
 from opsconsole.model.runbook import Runbook
@@ -140,8 +141,8 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     """One system's playbook.
 
     `response` and `acknowledge` are seconds by severity word. `deadman` is the alert that must always fire, "" for
-    none. `flag_panel` is the panel shown on the Flags
-    screen. `runbooks` are keyed by alert name. `reviewed` is an ISO date or "". `severities` are those that its
+    none. `flag_panel` is the panel shown on the Flags screen, `evidence` what is counted before and after a change
+    there. `runbooks` are keyed by alert name. `reviewed` is an ISO date or "". `severities` are those that its
     rules may have; none when it does not say. `rules` are the alerts of its `rules.yaml`, or `rules_problem` says
     why that cannot be used; `runbook_names` are the files of `runbooks/` without `.md`. `retention` is the seconds
     for which its Prometheus must keep what it has, 0 when it does not say; `strict` that it may have no alerts but
@@ -157,6 +158,7 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Mapping[str, AlertGuide] = {}
     runbooks: Mapping[str, Runbook] = {}
     flag_panel: str = ""
+    evidence: Evidence | None = None
     owner: SafeText = trusted("")
     reviewed: SafeText = trusted("")
     severities: tuple[str, ...] = ()
@@ -185,6 +187,24 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
                 if panel.id == panel_id:
                     return panel
         return None
+
+    @property
+    def flag_panels(self) -> tuple[Panel, ...]:
+        """The panels beside a flag's change: of errors, and of latency (when the playbook names none, the first
+        one of latency that it has)."""
+        errors, latency = self._shown_by
+        panels = [panel for dashboard in self.dashboards for panel in dashboard.panels]
+        guessed = next((p.id for p in panels if "latency" in p.id and p.unit in ("s", "ms")), "")
+        wanted = dict.fromkeys((self.flag_panel or errors, latency or guessed))
+        found = (self.panel(panel_id) for panel_id in wanted if panel_id)
+        return tuple(panel for panel in found if panel is not None)
+
+    @property
+    def _shown_by(self) -> tuple[str, str]:
+        evidence = self.evidence or Evidence()
+        shares = (evidence.errors, evidence.latency)
+        errors, latency = (share.panel if share is not None else "" for share in shares)
+        return errors, latency
 
     def response_time(self, alertname: str, severity: str) -> float | None:
         """Seconds to the first response for this alert, or None when the playbook does not say."""

@@ -27,9 +27,11 @@ from opsconsole.demo.real import RealStack
 from opsconsole.demo.systems.registry import find_system, system_names
 from opsconsole.errors import OpsError
 from opsconsole.model.alertlist import AlertRow
+from opsconsole.model.evidence_windows import Windows
 from opsconsole.model.runbooks import runbook_for
 from opsconsole.model.severity import AlertState, severity_of
 from opsconsole.state.engine import Engine
+from opsconsole.state.evidence import find_evidence
 from opsconsole.state.snapshot import ContextInfo, Snapshot
 from opsconsole.text import trusted
 
@@ -86,6 +88,18 @@ class Watched:
             else:
                 self.problems[key] = str(reading.failure or reading.warnings or [len(v) for v in values])
         return not self.empty
+
+    async def counts(self) -> bool:
+        """Whether every query of the evidence counts something, and belongs to the others."""
+        now, flags = SystemClock().now(), find_system(self.playbook.system).flags
+        assert self.playbook.evidence is not None
+        found = await find_evidence(
+            self.engine.ask, self.playbook.evidence, Windows((now - 60, now), (now - 60, now)), next(iter(flags))
+        )
+        self.problems["evidence"] = str(found)
+        shares = [share for share in (found.errors, found.latency) if share is not None]
+        known = all(share.after is not None and share.after.all > 0 for share in shares) and len(shares) == 2
+        return known and bool(found.evaluations) == bool(self.playbook.evidence.evaluations)
 
     def rows(self, snapshot: Snapshot, alerts: Iterable[str]) -> list[AlertRow]:
         return [row for row in snapshot.rows if row.alert.labels["alertname"] in alerts]
@@ -236,6 +250,7 @@ async def test_a_system_is_watched_from_calm_to_resolved(system: str) -> None:
         with pytest.raises(OpsError, match="known"):
             seen.stack.fault("nope")
         await follow(seen, FAULTS[system])
+        await until(seen.counts, 15, lambda: f"not counted: {seen.problems['evidence']}")
         await until(seen.fill, 15, lambda: f"panels without data: { {k: seen.problems[k] for k in seen.empty} }")
         await reach_the_rest(seen)
         await recover(seen, FAULTS[system])

@@ -53,6 +53,9 @@ oncall:
 escalation:
   - {to: [primary], action: responds}
   - {after: 1h, to: [secondary, director], action: decides}
+evidence:
+  errors: {panel: errors, title: with 5xx, bad: 'sum(increase(e[$window]))', all: 'sum(increase(r[$window]))'}
+  evaluations: 'sum(increase(ff{flag="$flag"}[$window]))'
 guard: {never: [banner], rules: [{id: errors, title: Error ratio, expr: c, above: 0.05, for: 30s, unit: ratio}]}
 """
 
@@ -95,6 +98,13 @@ On call: turn 1 of 2, until 2026-01-12 00:00 UTC
 Escalation
   after 0s  primary (lead)              responds
   after 1h  secondary (head), director  decides
+
+Evidence: counted before and after the change of a flag
+  errors: with 5xx, shown by errors
+    bad: sum(increase(e[$window]))
+    all: sum(increase(r[$window]))
+  evaluations of the flag
+    sum(increase(ff{flag="$flag"}[$window]))
 
 Guard: flags are turned off when any of these holds
   Error ratio (errors): above 0.05 ratio for 30s

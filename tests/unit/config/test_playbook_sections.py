@@ -11,6 +11,7 @@ import pytest
 
 from opsconsole.config.playbooks import load_playbook
 from opsconsole.errors import ConfigError
+from opsconsole.model.evidence_windows import Evidence, Share
 from opsconsole.model.flags import RollbackKind
 from opsconsole.model.guard import Guard, GuardRule
 from opsconsole.model.oncall import OnCall, Turn, called, on_duty
@@ -42,6 +43,10 @@ oncall:
 escalation:
   - {after: 0m, to: [primary], action: responds}
   - {after: 1h, to: [secondary, director], action: joins}
+evidence:
+  errors: {title: answered with 5xx, bad: 'sum(increase(e{status=~"5..$"}[$window]))', all: 'sum(increase(r[$window]))'}
+  latency: {title: slow, bad: 's[$window]', all: 'r[$window]'}
+  evaluations: 'sum by (result) (increase(ff{flag="$flag"}[$window]))'
 guard:
   never: [maintenance_banner]
   rules:
@@ -91,6 +96,15 @@ def test_every_section(tmp_path: Path) -> None:
         (0.0, ("primary",), "responds"),
         (3600.0, ("secondary", "director"), "joins"),
     ]
+    assert playbook.evidence == Evidence(
+        errors=Share(
+            title=trusted("answered with 5xx"),
+            bad='sum(increase(e{status=~"5..$"}[$window]))',
+            all="sum(increase(r[$window]))",
+        ),
+        latency=Share(title=trusted("slow"), bad="s[$window]", all="r[$window]"),
+        evaluations='sum by (result) (increase(ff{flag="$flag"}[$window]))',
+    )
     assert playbook.guard == Guard(
         never=("maintenance_banner",),
         rules=(
@@ -220,6 +234,11 @@ def oncall(body: str) -> str:
     return "system: s\noncall:\n" + "".join(f"  {line}\n" for line in body.splitlines())
 
 
+def evidence(body: str) -> str:
+    """A playbook whose evidence has the line `body` as line 3."""
+    return f"system: s\nevidence:\n  {body}\n"
+
+
 STARTS = "starts: 2026-01-05\n"
 TURNS = "turns: [{primary: a}]\n"
 ROLES = "roles: {a: {}, lead: {}}\n"
@@ -270,6 +289,16 @@ PROBLEMS = [
     (oncall(STARTS + TURNS + ROLES) + "escalation:\n- {to: [leed], action: x}\n", 7, "escalation[0].to[0]", "`leed` is neither a seat nor a role", "did you mean lead?"),
     (oncall(STARTS + TURNS + ROLES) + "escalation:\n- {to: [manager], action: x}\n", 7, "escalation[0].to[0]", "no turn has a manager", "give one in oncall.turns"),
     ("system: s\nescalation:\n- {after: 5m, to: [primary], action: x}\n- {after: 1m, to: [primary], action: x}\n", 4, "escalation[1].after", "is earlier than the step before it", "put the steps in order of time"),
+    (evidence("errors: {title: a, all: '[$window]'}"), 3, "evidence.errors.bad", "is missing", ""),
+    (evidence("errors: {bad: '[$window]', all: '[$window]'}"), 3, "evidence.errors.title", "is missing", ""),
+    (evidence("errors: {title: a, bad: b, all: '[$window]'}"), 3, "evidence.errors.bad", "counts over no [$window]", "for instance sum(increase(requests_total[$window]))"),
+    (evidence("errors: {title: a, bad: 'b[$window] > $window', all: '[$window]'}"), 3, "evidence.errors.bad", "`$window` cannot stand there", "$window stands for a range only: [$window]"),
+    (evidence("latency: {title: a, bad: 'b[$window]', all: 'c{x=\"$flag\"}[$window]'}"), 3, "evidence.latency.all", "`$flag` cannot stand there", "only `evaluations` chooses a flag"),
+    (evidence("latency: {title: a, bad: '[$window]', all: '[$window]', panel: p}"), 3, "evidence.latency.panel", "there is no panel `p`", ""),
+    (evidence("evaluations: 'c[$window]'"), 3, "evidence.evaluations", "does not choose the flag", 'for instance evaluations_total{flag_name="$flag"}'),
+    (evidence("evaluations: 'c{x=\"$flag\",y=~\"$flag\"}[$window]'"), 3, "evidence.evaluations", "`$flag` cannot stand there", '$flag stands for a whole value only: flag_name="$flag"'),
+    (evidence("evaluations: 'c{x=\"$flag\",y=\"$env\"}[$window]'"), 3, "evidence.evaluations", "`$env` cannot stand there", "there are $window and, in evaluations, $flag"),
+    (evidence("slow: {}"), 3, "evidence.slow", "is not a known key", "known: errors, evaluations, latency"),
     ("system: s\nguard: {never: [a]}\n", 2, "guard.rules", "is missing", "- {id: …, expr: …, above: …}"),
     ("system: s\nguard: {rules: []}\n", 2, "guard.rules", "is empty", "give at least one"),
     ("system: s\nguard: {never: [a, a], rules: [{id: a, expr: a, above: 1}]}\n", 2, "guard.never[1]", "the flag a is here twice", "keep one"),

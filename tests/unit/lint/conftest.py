@@ -18,6 +18,9 @@ TODAY = date(2026, 1, 1)
 """The day of the manual clock."""
 
 SECTIONS = """\
+evidence:
+  errors: {title: failed, bad: 'sum(increase(failed_total[$window]))', all: 'sum(increase(hits_total[$window]))'}
+  evaluations: 'sum(increase(evaluations_total{flag="$flag"}[$window]))'
 guard:
   never: [maintenance]
   rules:

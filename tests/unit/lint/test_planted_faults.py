@@ -35,6 +35,8 @@ FAULTS = [
     (R, "for: 1m", "for: 1 minute", "promql", R, "for: 1 minute", "not a valid duration string"),
     (R, "for: 1m", "four: 1m", "promql", R, "four: 1m", "field four not found"),
     (P, "max(answer_seconds{job=\"shop\"})", "max(answer_seconds{job=\"shop\"}", "promql", P, "expr: |", "panel answers: could not parse expression"),
+    (P, "sum(increase(hits_total[$window]))", "sum(increase(hits_total[$window])", "promql", P, "hits_total", "evidence errors: could not parse expression"),
+    (P, "sum(increase(evaluations", "max(increase(evaluations)(", "promql", P, "evaluations", "evidence: could not parse expression"),
     (P, "sum(rate(errors_total{job=\"shop\"}[5m]))", "sum(rate(errors_total{job=\"shop\"}))", "promql", P, "errors_total", "guard errors: could not parse expression"),
     # routing
     (A, "receiver: on-call-chat\n", "receiver: on-call-chart\n", "routing", A, "on-call-chart", "undefined receiver \"on-call-chart\""),

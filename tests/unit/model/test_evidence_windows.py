@@ -85,7 +85,8 @@ def test_the_numbers_are_judged() -> None:
         ("all_after", QueryResult("vector", ()), "no data after the change"),
         ("recent", QueryResult("vector", ()), "no data at the end of the window after the change"),
         ("all_before", number(math.nan), "no number before the change"),
-        ("bad_after", number(-1), "no number after the change"),
+        ("bad_after", number(-1000), "after the change -1000 of 12400 are counted as bad"),
+        ("all_after", number(-1), "after the change 595 of -1 are counted as bad"),
         ("bad_after", number(1, 2), "the query gives 2 series instead of one"),
         ("bad_after", number(1, warnings=(trusted("a store is gone"),)), "the answer is partial: a store is gone"),
         ("bad_after", number(20_000), "after the change 20000 of 12400 are counted as bad"),
@@ -108,6 +109,9 @@ def test_rounding_never_makes_more_bad_ones_than_there_are() -> None:
     found = judge(WHOLE, msgspec.structs.replace(GOOD, bad_after=number(100.6), all_after=number(100.4)))
     assert found.after is not None
     assert (found.after.bad, found.after.all) == (100, 100)
+    found = judge(WHOLE, msgspec.structs.replace(GOOD, bad_after=number(-0.7)))
+    assert found.after is not None
+    assert found.after.bad == 0
 
 
 def test_a_question_is_filled() -> None:
