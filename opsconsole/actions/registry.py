@@ -223,7 +223,7 @@ ACTIONS: tuple[Action, ...] = (
         keys=("tab", "l", "right"),
         title="next tab",
         description="next tab or panel",
-        scopes=(Scope.ALERTS, Scope.OVERVIEW),
+        scopes=(Scope.ALERTS, Scope.OVERVIEW, Scope.FLAGS),
         footer=False,
     ),
     Action(

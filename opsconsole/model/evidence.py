@@ -7,7 +7,7 @@ edition, section 3.1, without continuity correction), below that Fisher's exact 
 grow). Cochran's rule would change over at five: at fifty the two give nearly the same.
 
 `same` has to be shown too: the 95 % confidence interval of the difference (Newcombe, Statistics in Medicine 17,
-1998, method 10) lies within what counts as no difference. What is neither shown to differ nor shown to be the same
+1998, method 10) lies within MARGIN. What is neither shown to differ nor shown to be the same
 is too little data.
 """
 
@@ -23,11 +23,12 @@ from opsconsole.text import SafeText, safe, trusted
 ALPHA = 0.001
 """A difference is believed when chance alone gives one as large less often than this."""
 
-EFFECT = 0.002
-"""A difference of shares below this is none, however many were counted."""
+EFFECT, RELATIVE_EFFECT = 0.002, 0.1
+"""The least difference that makes anything worse or better, however many were counted: of the shares, and as a
+part of the share of both together. The larger of the two counts."""
 
-RELATIVE = 0.1
-"""Nor is one below this part of the share of both together."""
+MARGIN, RELATIVE_MARGIN = 0.005, 0.2
+"""The largest difference that `same` leaves open, in the same two ways."""
 
 LEAST = 50
 """With fewer in either window nothing is said."""
@@ -85,12 +86,14 @@ def compare(before: Counts, after: Counts) -> Comparison:
     exact = _least_expected(before, after) < _EXACT_BELOW
     p = fisher(before, after) if exact else two_proportions(before, after)
     test = trusted("Fisher's exact test" if exact else "two-proportion z-test")
-    difference, effect = after.share - before.share, _effect(before, after)
+    difference = after.share - before.share
+    pooled = (before.bad + after.bad) / (before.all + after.all)
     found = Comparison(weight=Weight.SAME, before=before, after=after, p=p, test=test)
-    if p < ALPHA and abs(difference) >= effect:
+    if p < ALPHA and abs(difference) >= max(EFFECT, RELATIVE_EFFECT * pooled):
         return msgspec.structs.replace(found, weight=Weight.WORSE if difference > 0 else Weight.BETTER)
+    margin = max(MARGIN, RELATIVE_MARGIN * pooled)
     low, high = difference_interval(before, after)
-    if -effect <= low and high <= effect:
+    if -margin <= low and high <= margin:
         return found
     hidden = max(high, -low) * 100
     reason = safe(f"a difference of {hidden:.2g} points could still hide")
@@ -141,12 +144,6 @@ def _wilson(counts: Counts) -> tuple[float, float]:
     spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
     return (middle - spread) / scale, (middle + spread) / scale
-
-
-def _effect(before: Counts, after: Counts) -> float:
-    """The least difference of the shares that is one: the same whichever comes first."""
-    pooled = (before.bad + after.bad) / (before.all + after.all)
-    return max(EFFECT, RELATIVE * pooled)
 
 
 def _least_expected(before: Counts, after: Counts) -> float:

@@ -80,13 +80,15 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
 
 class FlagSet(msgspec.Struct, frozen=True, kw_only=True):
     """All flags of one provider at one time. `revision` identifies the whole (a file's content hash);
-    `modified` is when it was written, seconds since the epoch, 0 when nobody knows."""
+    `modified` is when it was written, seconds since the epoch, 0 when nobody knows. `capabilities` are what the
+    provider can do, None when nobody said."""
 
     provider: str
     source: SafeText
     revision: str
     flags: tuple[Flag, ...]
     modified: float = 0.0
+    capabilities: Capabilities | None = None
 
     def get(self, key: str) -> Flag | None:
         return next((flag for flag in self.flags if flag.key == key), None)

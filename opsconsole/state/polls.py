@@ -15,7 +15,7 @@ from opsconsole.clock import Clock
 from opsconsole.errors import FlagError, FlagRateLimited, JournalError, SourceError, TimedOut
 from opsconsole.model.acks import THIS_CONSOLE
 from opsconsole.model.alerts import Alert
-from opsconsole.model.flags import FlagChange
+from opsconsole.model.flags import FlagChange, FlagSet
 from opsconsole.model.journal import Entry
 from opsconsole.model.members import differences
 from opsconsole.model.panels import PanelData
@@ -210,8 +210,13 @@ class Polls:
         await self._read("targets", client.targets, lambda: client.warnings.get(TARGETS, ()))
 
     async def poll_flags(self) -> None:
-        assert self._sources.flags is not None
-        await self._read("flags", self._sources.flags.read)
+        provider = self._sources.flags
+        assert provider is not None
+
+        async def read() -> FlagSet:
+            return msgspec.structs.replace(await provider.read(), capabilities=provider.capabilities)
+
+        await self._read("flags", read)
         flags = self.snapshot.flags
         if self._log is not None and flags is not None and flags.data is not None:
             await self._log.poll(flags.data.revision)

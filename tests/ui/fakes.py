@@ -203,6 +203,9 @@ class FakeEngine:
         self.refreshed = 0
         self.asked: list[str] = []
         self.answer: Callable[[str], QueryResult | SourceError] = lambda expr: QueryResult("matrix", ())
+        self.answer_at: Callable[[str, float | None], QueryResult | SourceError] = lambda expr, at: self.answer(
+            expr
+        )
 
     def push(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -236,14 +239,16 @@ class FakeEngine:
         """Nothing is connected here."""
 
     async def ask(self, expr: str, *, at: float | None = None) -> QueryResult:
-        return self._answer(expr)
+        return self._told(expr, self.answer_at(expr, at))
 
     async def ask_range(self, expr: str, *, start: float, end: float, step: float) -> QueryResult:
         return self._answer(expr)
 
     def _answer(self, expr: str) -> QueryResult:
+        return self._told(expr, self.answer(expr))
+
+    def _told(self, expr: str, answer: QueryResult | SourceError) -> QueryResult:
         self.asked.append(expr)
-        answer = self.answer(expr)
         if isinstance(answer, SourceError):
             raise answer
         return answer

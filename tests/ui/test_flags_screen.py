@@ -52,7 +52,7 @@ async def test_the_suspected_flag_comes_first_with_its_chart(size: tuple[int, in
         assert "Error rate · 30m" in text
         assert "⚑" in text
         assert "10m ago by release-bot: default off -> on" in text
-        assert screen.engine.watched == ("accubooks/error_rate",)
+        assert screen.engine.watched == ("accubooks/error_rate", "accubooks/latency")
 
 
 async def test_the_chart_has_the_rows_that_the_list_does_not_need() -> None:

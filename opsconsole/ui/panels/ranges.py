@@ -16,12 +16,16 @@ from opsconsole.ui.services import Services
 
 
 class RangeReading:
-    """The newest answer for one panel and window. `changed` is called on the screen when a new one is there."""
+    """The newest answer for one panel and window. `changed` is called on the screen when a new one is there.
+    A question ends the one before it of the same `group`."""
 
-    def __init__(self, services: Services, screen: Screen[None], changed: Callable[[], None]) -> None:
+    def __init__(
+        self, services: Services, screen: Screen[None], changed: Callable[[], None], *, group: str = "range"
+    ) -> None:
         self._services = services
         self._screen = screen
         self._changed = changed
+        self._group = group
         self._wanted: tuple[Panel, Window] | None = None
         self._reading: Reading[PanelData] = Reading()
 
@@ -34,7 +38,9 @@ class RangeReading:
             if not same or before is None or abs(before[1].start - window.start) > window.end - window.start:
                 self._reading = Reading()
             self._wanted = (panel, window)
-            self._screen.run_worker(self._ask(panel, window), group="range", exclusive=True, exit_on_error=False)
+            self._screen.run_worker(
+                self._ask(panel, window), group=self._group, exclusive=True, exit_on_error=False
+            )
         return self._reading
 
     async def _ask(self, panel: Panel, window: Window) -> None:

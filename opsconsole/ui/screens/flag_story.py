@@ -9,7 +9,7 @@ import msgspec
 from opsconsole.model.flags import Flag, FlagChange
 from opsconsole.model.journal import Entry, Phase, Result
 from opsconsole.model.panels import PanelData, PanelState, headline_series
-from opsconsole.model.playbook import Panel
+from opsconsole.model.playbook import Panel, Playbook
 from opsconsole.model.verdicts import Level
 from opsconsole.render.times import ago, clock, span, when
 from opsconsole.state.snapshot import Snapshot
@@ -27,6 +27,14 @@ class Rollback(msgspec.Struct, frozen=True, kw_only=True):
     written: float
     verified: float | None
     message: SafeText = trusted("")
+
+
+def flag_book(snapshot: Snapshot) -> Playbook | None:
+    """The playbook whose panels and evidence are held against the changes: the one that knows the worst alert,
+    else the first one that has such panels."""
+    books = [book for book in snapshot.playbooks if book.flag_panels or book.evidence is not None]
+    worst = next((row.alert.name for row in snapshot.rows if row.counts), "")
+    return next((book for book in books if worst in book.alert_names), books[0] if books else None)
 
 
 def last_change(snapshot: Snapshot, key: str) -> FlagChange | None:

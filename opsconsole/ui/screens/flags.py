@@ -12,7 +12,6 @@ from opsconsole.actions.focus import Focus
 from opsconsole.actions.keys import Scope
 from opsconsole.errors import OpsError
 from opsconsole.model.flags import Flag, RollbackPlan
-from opsconsole.model.panels import panel_state
 from opsconsole.model.playbook import Panel
 from opsconsole.model.reading import Freshness
 from opsconsole.render.records import flag_row
@@ -24,14 +23,14 @@ from opsconsole.ui.dialogs.base import Dialog
 from opsconsole.ui.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
 from opsconsole.ui.dialogs.text_view import copy_text
 from opsconsole.ui.lines import Lines
-from opsconsole.ui.panels.chart import WAITING
 from opsconsole.ui.panels.contents import Look
-from opsconsole.ui.screens.flag_chart import FlagChart
+from opsconsole.ui.panels.evidence import EvidenceReading
+from opsconsole.ui.screens.flag_chart import WIDE, FlagCharts
+from opsconsole.ui.screens.flag_lines import evidence_pieces, story_pieces
 from opsconsole.ui.screens.flag_story import (
-    change_words,
+    flag_book,
     last_change,
     ordered,
-    recovery,
     rollback_of,
     short_suspicion,
     suspicion,
@@ -41,9 +40,6 @@ from opsconsole.ui.services import Services
 
 _LINE = 500
 """Characters of a line of a plan's diff that are shown."""
-
-_WIDE = 100
-"""The columns from which the list has room for the name of the alert that a flag is suspected of."""
 
 _BARS = 4
 """The rows of the status lines, the head and the keys."""
@@ -59,8 +55,10 @@ class FlagsScreen(ListScreen):
         super().__init__(services)
         self._flags: dict[str, Flag] = {}
         self._look = Look(theme=services.theme, glyphs=services.glyphs, zone=services.zone)
-        self._chart = FlagChart(services, self, self.cursor_moved)
+        self._charts = FlagCharts(services, self, self.cursor_moved)
+        self._evidence = EvidenceReading(services, self, self.cursor_moved)
         self._wanted = ""
+        self._watched: tuple[str, ...] = ()
 
     def body(self) -> ComposeResult:
         yield Lines(id="flags_head")
@@ -69,10 +67,12 @@ class FlagsScreen(ListScreen):
         yield Lines(id="flag_chart")
 
     def watched(self) -> tuple[str, ...]:
-        found = self._panel()
-        return (found[0],) if found is not None else ()
+        self._watched = tuple(key for key, _ in self._panels())
+        return self._watched
 
     def show(self, snapshot: Snapshot) -> None:
+        if self._watched != tuple(key for key, _ in self._panels()):
+            self.services.engine.watch(self.watched())
         self._flags = {flag.key: flag for flag in ordered(snapshot)}
         keys, now = list(self._flags), snapshot.now
 
@@ -86,7 +86,7 @@ class FlagsScreen(ListScreen):
                 now=now,
                 tz=self.services.zone,
                 suspicion=suspicion(snapshot, flag.key)[1]
-                if width >= _WIDE
+                if width >= WIDE
                 else short_suspicion(snapshot, flag.key),
                 selected=here,
                 theme=self.services.theme,
@@ -119,7 +119,7 @@ class FlagsScreen(ListScreen):
         flag = self._under_cursor()
         story = self._story(flag) if flag is not None else []
         self.query_one("#flag_story", Lines).show(story)
-        self._draw_chart(flag, len(story))
+        self._draw_charts(flag, len(story))
 
     def select(self, key: str) -> None:
         """Put the cursor on a flag, now or when it is known."""
@@ -128,7 +128,11 @@ class FlagsScreen(ListScreen):
             self._wanted = key
 
     def do_range(self) -> None:
-        self._chart.turn()
+        self._charts.turn()
+        self.cursor_moved()
+
+    def do_next_tab(self) -> None:
+        self._charts.turn_panel()
         self.cursor_moved()
 
     def do_open(self) -> None:
@@ -185,12 +189,9 @@ class FlagsScreen(ListScreen):
     def _under_cursor(self) -> Flag | None:
         return self._flags.get(self.rows.cursor_key) if self.is_mounted else None
 
-    def _panel(self) -> tuple[str, Panel] | None:
-        for playbook in self.snapshot.playbooks:
-            panel = playbook.panel(playbook.flag_panel) if playbook.flag_panel else None
-            if panel is not None:
-                return f"{playbook.system}/{panel.id}", panel
-        return None
+    def _panels(self) -> list[tuple[str, Panel]]:
+        book = flag_book(self.snapshot)
+        return [(f"{book.system}/{panel.id}", panel) for panel in book.flag_panels] if book is not None else []
 
     def _head(self, snapshot: Snapshot) -> Text:
         reading = snapshot.flags
@@ -223,40 +224,22 @@ class FlagsScreen(ListScreen):
         return [self.said([(f"{reading.data.source} defines no flag.", "dim")])]
 
     def _story(self, flag: Flag) -> list[Text]:
-        snapshot = self.snapshot
-        change = last_change(snapshot, flag.key)
-        serves = f"{flag.serves}   default {flag.default_variant or '(none)'} of {', '.join(flag.variants)}"
-        lines = [
-            self.heading(flag.name),
-            *self.field("serves", serves, limit=1),
-            *self.field("changed", change_words(change, snapshot.now, self._look), limit=2),
-        ]
-        suspected = suspicion(snapshot, flag.key)[1]
-        if suspected and self.app.size.width < _WIDE:
-            lines += self.field("suspected", f"it changed {suspected}", "high", limit=1)
-        if flag.safe_variant:
-            lines += self.field("roll back", f"serve {flag.safe_variant} to everyone", limit=1)
-        rollback = rollback_of(snapshot.journal, flag.key)
-        if rollback is not None:
-            found = self._panel()
-            reading = snapshot.panels.get(found[0], WAITING) if found else WAITING
-            panel = found[1] if found else None
-            state = panel_state(panel, reading, snapshot.now) if panel is not None else None
-            pieces = recovery(rollback, panel, reading.data, state, self._look)
-            lines.append(self.said([("rolled back  ", "strong"), *pieces]))
+        wide = self.app.size.width >= WIDE
+        lines = [self.heading(flag.name)]
+        told = evidence_pieces(self.snapshot, flag, self._evidence, self._look, wide=wide)
+        for name, pieces, limit in story_pieces(self.snapshot, flag, told, self._look, wide=wide):
+            lines += self.fields(name, pieces, limit)
         return lines
 
-    def _draw_chart(self, flag: Flag | None, story: int) -> None:
-        """Draw the chart in the rows that the list and a story of so many rows leave: the list has as many as
+    def _draw_charts(self, flag: Flag | None, story: int) -> None:
+        """Draw the charts in the rows that the list and a story of so many rows leave: the list has as many as
         it has flags, up to a third of the screen."""
-        found = self._panel()
+        panels = self._panels()
         lines = self.query_one("#flag_chart", Lines)
-        if found is None:
+        if not panels:
             words = "No panel to hold against the changes: the playbook names no flag_panel."
             lines.show([self.said([(words, "dim")])] if flag is not None else [])
             return
         free = self.app.size.height - _BARS
         height = max(5, free - story - max(3, min(len(self._flags) or free, free // 3)))
-        rows = self._chart.rows(*found, flag, self.snapshot, self.app.size.width, height)
-        if rows is not None:
-            lines.show(rows)
+        lines.show(self._charts.rows(panels, flag, self.snapshot, self.app.size.width, height))

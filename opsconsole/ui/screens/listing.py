@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 
 from rich.text import Text
 from textual.events import Click
@@ -108,6 +108,18 @@ class ListScreen(ConsoleScreen):
             row.add(part, services.theme[style])
             lines.append(row.done())
         return lines
+
+    def fields(self, name: str, pieces: Sequence[tuple[str, str]], limit: int = 3) -> list[Text]:
+        """A named line of (text, style name) pieces; a single piece is wrapped to at most `limit` lines."""
+        if len(pieces) == 1:
+            return self.field(name, *pieces[0], limit=limit)
+        row = Row(self.app.size.width, self.services.glyphs)
+        row.space()
+        row.add(name, self.services.theme["dim"], 12)
+        row.space()
+        for text, style in pieces:
+            row.add(text, self.services.theme[style])
+        return [row.done()]
 
     def said(self, pieces: Iterable[tuple[str, str]]) -> Text:
         """One line of (text, style name) pieces."""
