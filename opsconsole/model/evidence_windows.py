@@ -27,6 +27,10 @@ BEFORE_LEAST = 300.0
 STEP = 15.0
 """A window that still grows does so by this many seconds."""
 
+UNSURE = 15.0
+"""Seconds before a change was seen in which it may have happened already, when its time is not exact: a few looks
+at the flags."""
+
 EDGE = 120.0
 """Something must have been counted in the last so many seconds of a window, or its data are old."""
 
@@ -73,7 +77,8 @@ class Windows(msgspec.Struct, frozen=True):
 
 def windows(change: FlagChange, changes: Iterable[FlagChange], now: float, propagation: float) -> Windows:
     """Before: up to 15 minutes that end with the change, as long as the other one but 5 minutes at least. After:
-    up to 15 minutes that begin when the change must have arrived. Another change of the flag cuts both.
+    up to 15 minutes that begin when the change must have arrived. Another change of the flag cuts both. Of a
+    change whose time is not exact the first window ends a little earlier.
     """
     others = [other.at for other in changes if other.key == change.key]
     last = max((at for at in others if at < change.at), default=-math.inf)
@@ -84,7 +89,9 @@ def windows(change: FlagChange, changes: Iterable[FlagChange], now: float, propa
     end = latest if now >= latest else start + max(0.0, steps)
     after = (start, max(start, end))
     length = min(LONGEST, max(BEFORE_LEAST, after[1] - start))
-    return Windows((max(change.at - length, last + propagation), change.at), after, growing=now < latest)
+    ended = change.at if change.exact else change.at - UNSURE
+    begun = min(max(ended - length, last + propagation), ended)
+    return Windows((begun, ended), after, growing=now < latest)
 
 
 def question(expr: str, window: float, flag: str = "") -> str:
@@ -118,10 +125,11 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 def judge(windows: Windows, counted: Counted) -> Comparison:
     """The verdict of the answers; UNKNOWN with the reason when any of them is missing, partial or old."""
     length, since = windows.lengths
+    needed = f"needs {SHORTEST:.0f}s"
     if length < SHORTEST:
-        return Comparison(weight=Weight.TOO_LITTLE, reason=trusted("it had changed just before"))
+        return Comparison(weight=Weight.TOO_LITTLE, reason=safe(f"it had changed just before: {needed} before it"))
     if since < SHORTEST:
-        return Comparison(weight=Weight.TOO_LITTLE, reason=trusted("it has only just changed"))
+        return Comparison(weight=Weight.TOO_LITTLE, reason=safe(f"it has only just changed: {needed} after it"))
     sides = []
     for name, bad, every in (
         ("before", counted.bad_before, counted.all_before),

@@ -7,7 +7,7 @@ from opsconsole.model.evidence_windows import Findings, Windows
 from opsconsole.render import numbers
 from opsconsole.render.glyphs import UNICODE, Glyphs
 from opsconsole.render.times import format_duration
-from opsconsole.text import SafeText, safe, trusted
+from opsconsole.text import SafeText, safe
 
 Pieces = list[tuple[SafeText, str]]
 """Text and the name of its style, in order."""
@@ -37,11 +37,12 @@ def comparison_line(found: Comparison, *, wide: bool, glyphs: Glyphs = UNICODE) 
     return pieces
 
 
-def comparison_note(found: Comparison, title: SafeText, windows: Windows) -> SafeText:
-    """What was counted, over which time, and by which test it was judged."""
+def comparison_note(found: Comparison, title: SafeText, windows: Windows, *, exact: bool = True) -> SafeText:
+    """What was counted, over which time, by which test it was judged, and whether that time is `exact`."""
     before, after = windows.lengths
     test = f"; {found.test}, two-sided" if found.test else ""
-    return safe(f"{title}, {_long(before)} before and {_long(after)} after{test}")
+    unsure = "" if exact else "; it may have changed earlier than seen"
+    return safe(f"{title}, {_long(before)} before and {_long(after)} after{test}{unsure}")
 
 
 def evaluations_line(found: Findings, windows: Windows) -> Pieces:

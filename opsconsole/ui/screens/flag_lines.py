@@ -68,7 +68,7 @@ def evidence_pieces(snapshot: Snapshot, flag: Flag, reading: EvidenceReading, lo
         if share is not None and compared is not None:
             yield name, comparison_line(compared, wide=wide, glyphs=look.glyphs), 1
             if wide and compared.before is not None:
-                yield "", [(comparison_note(compared, share.title, told.windows), "dim")], 1
+                yield "", [(comparison_note(compared, share.title, told.windows, exact=change.exact), "dim")], 1
     if found.evaluations or found.problem:
         yield "evaluations", evaluations_line(found, told.windows), 1
 

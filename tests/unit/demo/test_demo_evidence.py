@@ -23,7 +23,7 @@ async def evidence(demo: Demo, changed: float) -> Findings:
         )
         return QueryResult("vector", series, tuple(map(safe, reply.get("warnings", ()))))
 
-    change = FlagChange(key="new_pricing", at=demo.start + changed, summary=trusted("on"))
+    change = FlagChange(key="new_pricing", at=demo.start + changed, summary=trusted("on"), exact=True)
     found = windows(change, (change,), demo.clock.now(), 10.0)
     playbook = load_playbook(find_playbook("accubooks"), runbooks=False)
     assert playbook.evidence is not None

@@ -21,7 +21,7 @@ WHOLE = Windows((9100.0, AT), (10_010.0, 10_910.0))
 
 
 def changed(at: float = AT, key: str = "pricing") -> FlagChange:
-    return FlagChange(key=key, at=at, summary=trusted("off -> on"))
+    return FlagChange(key=key, at=at, summary=trusted("off -> on"), exact=True)
 
 
 def seen(now: float, *others: FlagChange) -> Windows:
@@ -49,6 +49,12 @@ def test_a_short_window_after_is_held_against_five_minutes_before() -> None:
     assert seen(AT + 1) == Windows((AT - 300, AT), (AT + 10, AT + 10), growing=True)
 
 
+def test_a_change_of_unknown_time_leaves_out_the_time_in_which_it_may_have_happened() -> None:
+    seen_late = msgspec.structs.replace(changed(), exact=False)
+    found = windows(seen_late, (seen_late,), AT + 10 + 3600, 10.0)
+    assert found == Windows((AT - 915, AT - 15), WHOLE.after)
+
+
 def test_other_changes_of_the_flag_cut_the_windows() -> None:
     found = seen(AT + 5000, changed(AT - 100), changed(AT + 200), changed(AT - 5, key="other"))
     assert found == Windows((AT - 90, AT), (AT + 10, AT + 200))
@@ -63,6 +69,7 @@ def test_windows_never_reach_over_a_change_or_now(after: float, others: list[flo
     assert max(found.lengths) <= 900
     assert found.after[1] <= max(found.after[0], AT + after)
     for change in changes:
+        assert found.before[0] <= found.before[1]
         assert not found.after[0] < change.at < found.after[1]
         assert not found.before[0] < change.at < found.before[1]
 
@@ -100,9 +107,9 @@ def test_what_is_missing_partial_or_old_has_no_verdict(part: str, answer: QueryR
 
 def test_windows_that_are_too_short_say_so() -> None:
     just = judge(Windows((AT - 300, AT), (AT + 10, AT + 25), growing=True), GOOD)
-    assert (just.weight, just.reason) == (Weight.TOO_LITTLE, "it has only just changed")
+    assert (just.weight, just.reason) == (Weight.TOO_LITTLE, "it has only just changed: needs 30s after it")
     before = judge(Windows((AT - 20, AT), (AT + 10, AT + 900)), GOOD)
-    assert (before.weight, before.reason) == (Weight.TOO_LITTLE, "it had changed just before")
+    assert (before.weight, before.reason) == (Weight.TOO_LITTLE, "it had changed just before: needs 30s before it")
 
 
 def test_rounding_never_makes_more_bad_ones_than_there_are() -> None:
