@@ -40,8 +40,8 @@ def comparison_line(found: Comparison, *, wide: bool, glyphs: Glyphs = UNICODE) 
 def comparison_note(found: Comparison, title: SafeText, windows: Windows, *, exact: bool = True) -> SafeText:
     """What was counted, over which time, by which test it was judged, and whether that time is `exact`."""
     before, after = windows.lengths
-    test = f"; {found.test}, two-sided" if found.test else ""
-    unsure = "" if exact else "; it may have changed earlier than seen"
+    test = f"; {found.test}" if found.test else ""
+    unsure = "" if exact else "; the change may be older than seen"
     return safe(f"{title}, {_long(before)} before and {_long(after)} after{test}{unsure}")
 
 

@@ -28,13 +28,15 @@ Compare = Callable[..., bool]
 
 @dataclass(frozen=True)
 class Case:
-    """One screen: its keys, and words that stand on it when it is whole, `beside` only in a wide terminal.
+    """One screen: its keys, and words that stand on it when it is whole, `beside` only in a wide terminal, `below`
+    before the last key is pressed.
     `down` are hosts that do not answer: from the start, or `later` seconds after the console was ready."""
 
     start: str
     keys: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
     scene: str = FIRING
     down: tuple[str, ...] = ()
     later: float = 0.0
@@ -46,11 +48,14 @@ Scenes = Callable[[Case], Scene]
 
 PROMETHEUS, ALERTMANAGER = "prometheus.demo", "alertmanager.demo"
 
+COUNTED = "p < 0.001"
+"""Stands on the Flags screen when its evidence is there."""
+
 MAIN = {
     "overview": Case("overview", wanted=("HighErrorRate",)),
     "alerts": Case("alerts", wanted=("RedisMem",), beside=("Meaning",)),
     "silences": Case("silences", wanted=("release-bot",)),
-    "flags": Case("flags", ("g",), ("changed",)),
+    "flags": Case("flags", ("g",), ("changed", COUNTED)),
     "incident": Case("incident", wanted=("note",)),
     "status": Case("status", wanted=("Every source is known",)),
     "graph": Case("alerts", ("enter", "tab"), ("alerts when",)),
@@ -65,13 +70,13 @@ MORE = {
     "labels": Case("alerts", ("enter", "tab", "tab"), ("severity",)),
     "tab-silences": Case("alerts", ("j", "enter", "tab", "tab", "tab"), ("slow queries",)),
     "history": Case("alerts", ("enter", "tab", "tab", "tab", "tab"), ("03:0",)),
-    "flags-healed": Case("flags", ("g",), ("rolled back",), scene=HEALED),
+    "flags-healed": Case("flags", ("g",), ("rolled back", COUNTED), scene=HEALED),
     "incident-healed": Case("incident", wanted=("rollback",), scene=HEALED),
     "help": Case("alerts", ("question_mark",), ("acknowledge: silence",)),
     "ack": Case("alerts", ("a",), ("Acknowledge",)),
     "silence": Case("alerts", ("s",), ("hides now: 1 alert", "Prometheus has only the last 6 hours")),
-    "rollback": Case("flags", ("g", "r"), ("Roll back new_pricing",)),
-    "rollback-production": Case("flags", ("g", "r"), ("Roll back new_pricing",), environment="production"),
+    "rollback": Case("flags", ("g", "r"), ("Roll back new_pricing",), below=(COUNTED,)),
+    "rollback-production": Case("flags", ("g", "r"), ("Roll back new_pricing",), below=(COUNTED,), environment="production"),
     "command": Case("alerts", ("c", "enter"), (f"{USER} on {HOST}",)),
     "no-alerts": Case("alerts", scene=CALM, wanted=("No alerts firing",), canned=NO_ALERTS),
     "alertmanager-down": Case(
@@ -138,7 +143,10 @@ async def go(console: Console, pilot: Pilot[int], case: Case, *, wide: bool) -> 
     """Bring a console to where its case is whole."""
     if case.later:
         await console.later(pilot, case.later, down=case.down)
-    await console.press(pilot, *case.keys)
+    if case.below:
+        await console.press(pilot, *case.keys[:-1])
+        await console.settled(pilot, *case.below)
+    await console.press(pilot, *(case.keys[-1:] if case.below else case.keys))
     await console.settled(pilot, *case.wanted, *(case.beside if wide else ()))
 
 
