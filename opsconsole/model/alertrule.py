@@ -33,15 +33,20 @@ class Stretch(msgspec.Struct, frozen=True):
 
 def rule_of(alert: Alert, groups: Iterable[RuleGroup]) -> AlertRule | None:
     """The alerting rule of this name that holds this alert; else one whose own labels the alert carries."""
-    name = alert.labels.get("alertname", "")
+    return rule_by_labels(alert.labels, groups)
+
+
+def rule_by_labels(labels: Mapping[str, str], groups: Iterable[RuleGroup]) -> AlertRule | None:
+    """As `rule_of`, for an alert of which only the labels are known."""
+    name = labels.get("alertname", "")
     rules = [rule for g in groups for rule in g.rules if rule.type == "alerting" and str(rule.name) == name]
     for rule in rules:
         for held in rule.alerts:
             # Alertmanager's alerts carry external labels on top of those that Prometheus holds.
-            if held.labels.items() <= alert.labels.items():
+            if held.labels.items() <= labels.items():
                 return AlertRule(rule, held)
     for rule in rules:
-        if all("{{" in value or alert.labels.get(key) == value for key, value in rule.labels.items()):
+        if all("{{" in value or labels.get(key) == value for key, value in rule.labels.items()):
             return AlertRule(rule)
     return None
 

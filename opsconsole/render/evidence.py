@@ -25,13 +25,15 @@ def comparison_line(found: Comparison, *, wide: bool, glyphs: Glyphs = UNICODE) 
     """`✖ worse  before 0.1 % of 38,112  after 4.8 % of 12,400  p < 0.001`, or why there is no verdict."""
     sign = {Weight.WORSE: glyphs.critical, Weight.SAME: glyphs.ok, Weight.BETTER: glyphs.ok}
     words = f"{sign.get(found.weight, glyphs.unknown)} {_word(found.weight)}"
+    if found.reason and found.before is None:
+        return [(safe(f"{words}: {found.reason}"), _STYLES[found.weight])]
     pieces: Pieces = [(safe(words), _STYLES[found.weight])]
     if found.before is not None and found.after is not None and (wide or not found.reason):
         before, after = _counted(found.before), _counted(found.after)
         both = f"before {before}  after {after}" if wide else f"{before} -> {after}"
         pieces.append((safe(f"  {both}"), "plain"))
     if found.reason:
-        pieces.append((safe(f": {found.reason}" if len(pieces) == 1 else f"  {found.reason}"), "unknown"))
+        pieces.append((safe(f"  {found.reason}"), "unknown"))
     elif found.p is not None:
         pieces.append((safe(f"  {_chance(found.p)}"), "dim"))
     return pieces

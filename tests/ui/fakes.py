@@ -255,11 +255,13 @@ class FakeEngine:
 
 
 class FakeRunner:
-    """Records every call as (method, arguments) and answers DONE, or what `outcomes` holds for the method."""
+    """Records every call as (method, arguments), the last one's named arguments in `named`, and answers DONE, or
+    what `outcomes` holds for the method."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self.outcomes: dict[str, Outcome] = {}
+        self.named: dict[str, dict[str, Any]] = {}
         self.hidden: Callable[[tuple[Matcher, ...]], Iterable[Alert]] = lambda matchers: ()
         self.partial = trusted("")
         self.undoable: Entry | None = None
@@ -302,7 +304,8 @@ class FakeRunner:
         return ()
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
-        async def call(*arguments: Any) -> Any:
+        async def call(*arguments: Any, **named: Any) -> Any:
+            self.named[method] = named
             return self._done(method, *arguments)
 
         return call

@@ -14,7 +14,8 @@ from opsconsole.model.journal import Entry, Phase, Result
 from opsconsole.model.panels import PanelData
 from opsconsole.model.reading import Reading
 from opsconsole.text import safe, trusted
-from opsconsole.ui.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
+from opsconsole.ui.dialogs.confirm import ConfirmDialog
+from opsconsole.ui.dialogs.rollback import RollbackDialog
 from opsconsole.ui.lines import LineList
 from opsconsole.ui.screens.flag_story import recovered_at, rollback_of
 from opsconsole.ui.screens.flags import FlagsScreen
@@ -120,7 +121,7 @@ async def test_production_asks_to_type_the_name() -> None:
     async with driven(FlagsScreen, full()) as screen:
         screen.runner.outcomes["plan_rollback"] = PLAN  # type: ignore[assignment]  # the fake answers anything
         await screen.press("r")
-        await screen.until(lambda: isinstance(screen.app.screen, TypedConfirmDialog))
+        await screen.until(lambda: isinstance(screen.app.screen, RollbackDialog))
         await screen.settle()
         assert "serve off, targeting cleared" in screen.text
         assert '+  "defaultVariant": "off"' in screen.text
@@ -137,11 +138,11 @@ async def test_elsewhere_a_yes_is_enough_and_esc_does_nothing() -> None:
     async with driven(FlagsScreen, full(environment="staging")) as screen:
         screen.runner.outcomes["plan_rollback"] = PLAN  # type: ignore[assignment]  # the fake answers anything
         await screen.press("r")
-        await screen.until(lambda: isinstance(screen.app.screen, ConfirmDialog))
+        await screen.until(lambda: isinstance(screen.app.screen, RollbackDialog))
         await screen.press("escape")
         assert not screen.runner.called("rollback")
         await screen.press("r")
-        await screen.until(lambda: isinstance(screen.app.screen, ConfirmDialog))
+        await screen.until(lambda: isinstance(screen.app.screen, RollbackDialog))
         await screen.press("enter")
         await screen.until(lambda: bool(screen.runner.called("rollback")))
 
@@ -149,7 +150,7 @@ async def test_elsewhere_a_yes_is_enough_and_esc_does_nothing() -> None:
 async def test_a_plan_that_fails_is_told() -> None:
     async with driven(FlagsScreen, full()) as screen:
 
-        async def refuse(key: str) -> RollbackPlan:
+        async def refuse(key: str, *way: object) -> RollbackPlan:
             raise FlagError("no safe variant is known", hint="name it in safe_variants")
 
         screen.runner.plan_rollback = refuse  # type: ignore[attr-defined]  # a method of the fake

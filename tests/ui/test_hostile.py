@@ -341,7 +341,7 @@ async def tour(visit: Visit, text: str, *, wide: bool) -> None:
     await visit.dialog("expire", "x", "ExpireDialog")
     await visit.press("4")
     await visit.look("flags", expects="FlagsScreen")
-    await visit.dialog("rollback", "r", type_of_confirm(visit))
+    await visit.dialog("rollback", "r", "RollbackDialog")
     await visit.press("5")
     await visit.look("incident", expects="IncidentScreen")
     await visit.dialog("journal text", "enter", "TextView")
@@ -353,10 +353,6 @@ async def tour(visit: Visit, text: str, *, wide: bool) -> None:
     await visit.dialog("help", "question_mark", "HelpScreen")
     visit.app.report(Outcome(op="", action="ack", result=Result.FAILED, message=safe(text), hint=safe(text)))
     await visit.look("toast")
-
-
-def type_of_confirm(visit: Visit) -> str:
-    return "TypedConfirmDialog" if visit.app.snapshot.context.production else "ConfirmDialog"
 
 
 SHOWS = ("alerts", "silences", "flags", "incident", "status", "labels", "silence text", "journal text")

@@ -76,7 +76,9 @@ MORE = {
     "ack": Case("alerts", ("a",), ("Acknowledge",)),
     "silence": Case("alerts", ("s",), ("hides now: 1 alert", "Prometheus has only the last 6 hours")),
     "rollback": Case("flags", ("g", "r"), ("Roll back new_pricing",), below=(COUNTED,)),
-    "rollback-production": Case("flags", ("g", "r"), ("Roll back new_pricing",), below=(COUNTED,), environment="production"),
+    "rollback-production": Case(
+        "flags", ("g", "r"), ("Roll back new_pricing",), below=(COUNTED,), environment="production"
+    ),
     "command": Case("alerts", ("c", "enter"), (f"{USER} on {HOST}",)),
     "no-alerts": Case("alerts", scene=CALM, wanted=("No alerts firing",), canned=NO_ALERTS),
     "alertmanager-down": Case(

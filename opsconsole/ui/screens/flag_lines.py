@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from opsconsole.model.flags import Flag
+from opsconsole.model.flags import Flag, RollbackKind
 from opsconsole.model.panels import panel_state
 from opsconsole.render.evidence import Pieces, comparison_line, comparison_note, evaluations_line
 from opsconsole.state.snapshot import Snapshot
-from opsconsole.text import safe
+from opsconsole.text import safe, trusted
 from opsconsole.ui.panels.chart import WAITING
 from opsconsole.ui.panels.contents import Look
 from opsconsole.ui.panels.evidence import EvidenceReading
+from opsconsole.ui.panels.recovery import RecoveryReading
 from opsconsole.ui.screens.flag_story import (
+    Rollback,
+    able,
     change_words,
     flag_book,
     last_change,
+    proposed,
     recovery,
     rollback_of,
     suspicion,
@@ -24,11 +28,10 @@ from opsconsole.ui.screens.flag_story import (
 Lines = Iterator[tuple[str, Pieces, int]]
 """A name, what stands beside it, and in how many lines at most."""
 
-PROPAGATION = 10.0
-"""Seconds until a change has arrived, when the provider does not say."""
 
-
-def story_pieces(snapshot: Snapshot, flag: Flag, evidence: Lines, look: Look, *, wide: bool) -> Lines:
+def story_pieces(
+    snapshot: Snapshot, flag: Flag, evidence: Lines, watch: RecoveryReading, look: Look, *, wide: bool
+) -> Lines:
     """Everything about a flag, `evidence` where it belongs."""
     change = last_change(snapshot, flag.key)
     serves = f"{flag.serves}   default {flag.default_variant or '(none)'} of {', '.join(flag.variants)}"
@@ -38,16 +41,32 @@ def story_pieces(snapshot: Snapshot, flag: Flag, evidence: Lines, look: Look, *,
     if suspected and not wide:
         yield "suspected", [(safe(f"it changed {suspected}"), "high")], 1
     yield from evidence
-    if flag.safe_variant:
-        yield "roll back", [(safe(f"serve {flag.safe_variant} to everyone"), "plain")], 1
     rollback = rollback_of(snapshot.journal, flag.key)
+    yield "roll back", _way_back(snapshot, flag), 1 if rollback is not None else 2
     if rollback is not None:
-        book = flag_book(snapshot)
-        panel = book.flag_panels[0] if book is not None and book.flag_panels else None
-        key = f"{book.system}/{panel.id}" if book is not None and panel is not None else ""
-        reading = snapshot.panels.get(key, WAITING)
-        state = panel_state(panel, reading, snapshot.now) if panel is not None else None
-        yield "rolled back", recovery(rollback, panel, reading.data, state, look), 1
+        yield "rolled back", _recovery(rollback, watch, snapshot, look), 2
+
+
+def _way_back(snapshot: Snapshot, flag: Flag) -> Pieces:
+    """Which rollback it will be, and why."""
+    proposal = proposed(snapshot, flag)
+    if proposal.kind is RollbackKind.OFF and flag.off:
+        return [(trusted("it is off: turning it off would change nothing"), "dim")]
+    variant = f": serve {flag.safe_variant} to everyone" if flag.safe_variant else ""
+    words = f"off{variant}" if proposal.kind is RollbackKind.OFF else str(proposal.words)
+    return [(safe(words), "plain"), (safe(f"   {proposal.why}"), "dim")]
+
+
+def _recovery(rollback: Rollback, watch: RecoveryReading, snapshot: Snapshot, look: Look) -> Pieces:
+    told = None
+    if rollback.alert and rollback.verified is not None:
+        told = watch.get(rollback.alert, rollback.verified, snapshot)
+    book = flag_book(snapshot)
+    panel = book.flag_panels[0] if book is not None and book.flag_panels else None
+    key = f"{book.system}/{panel.id}" if book is not None and panel is not None else ""
+    reading = snapshot.panels.get(key, WAITING)
+    state = panel_state(panel, reading, snapshot.now) if panel is not None else None
+    return recovery(rollback, told, panel, reading.data, state, snapshot.now, look)
 
 
 def evidence_pieces(snapshot: Snapshot, flag: Flag, reading: EvidenceReading, look: Look, *, wide: bool) -> Lines:
@@ -55,7 +74,7 @@ def evidence_pieces(snapshot: Snapshot, flag: Flag, reading: EvidenceReading, lo
     book, change = flag_book(snapshot), last_change(snapshot, flag.key)
     if book is None or book.evidence is None or change is None:
         return
-    told = reading.get(book.evidence, change, snapshot.changes, snapshot.now, propagation(snapshot))
+    told = reading.get(book.evidence, change, snapshot.changes, snapshot.now, able(snapshot).propagation)
     evidence = book.evidence
     if told is None:
         for name, share in (("errors", evidence.errors), ("latency", evidence.latency)):
@@ -66,15 +85,8 @@ def evidence_pieces(snapshot: Snapshot, flag: Flag, reading: EvidenceReading, lo
     both = (("errors", evidence.errors, found.errors), ("latency", evidence.latency, found.latency))
     for name, share, compared in both:
         if share is not None and compared is not None:
-            yield name, comparison_line(compared, wide=wide, glyphs=look.glyphs), 1
+            yield name, comparison_line(compared, wide=wide, glyphs=look.glyphs), 2
             if wide and compared.before is not None:
                 yield "", [(comparison_note(compared, share.title, told.windows, exact=change.exact), "dim")], 1
     if found.evaluations or found.problem:
         yield "evaluations", evaluations_line(found, told.windows), 1
-
-
-def propagation(snapshot: Snapshot) -> float:
-    """Seconds until an application serves a change."""
-    flags = snapshot.flags.data if snapshot.flags is not None else None
-    able = flags.capabilities if flags is not None else None
-    return able.propagation if able is not None else PROPAGATION

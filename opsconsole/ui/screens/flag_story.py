@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from opsconsole.model.flags import Flag, FlagChange
+from opsconsole.model import flagchanges
+from opsconsole.model.alertlist import AlertRow
+from opsconsole.model.flagchanges import Proposal, propose
+from opsconsole.model.flags import Capabilities, Flag, FlagChange, Swap
 from opsconsole.model.journal import Entry, Phase, Result
 from opsconsole.model.panels import PanelData, PanelState, headline_series
 from opsconsole.model.playbook import Panel, Playbook
+from opsconsole.model.recovery import Recovery, State
+from opsconsole.model.severity import AlertState
 from opsconsole.model.verdicts import Level
 from opsconsole.render.times import ago, clock, span, when
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import SafeText, safe, trusted
 from opsconsole.ui.panels.contents import Look
+
+PATIENCE = 300.0
+"""Seconds after a rollback from which on it has not recovered, instead of recovering still."""
 
 SUSPICIOUS = 3600.0
 """Seconds before the onset of an alert within which a flag change is suspected."""
@@ -22,11 +30,44 @@ SUSPICIOUS = 3600.0
 
 class Rollback(msgspec.Struct, frozen=True, kw_only=True):
     """The last rollback of a flag that was not restored. Times in seconds since the epoch; `verified` is
-    None when reading back did not show it."""
+    None when reading back did not show it. `alert` are the labels of the worst alert that fired then, none when
+    none did or nobody wrote it down."""
 
     written: float
     verified: float | None
     message: SafeText = trusted("")
+    alert: Mapping[str, str] = {}
+
+
+def worst_firing(snapshot: Snapshot) -> AlertRow | None:
+    """The worst alert that is firing: one that nobody has, else one that somebody has."""
+    rows = [row for row in snapshot.rows if row.counts]
+    return next(iter(rows or [row for row in snapshot.rows if row.state is AlertState.ACKED]), None)
+
+
+def noted(snapshot: Snapshot) -> dict[str, object]:
+    """What the journal keeps of the present trouble with a rollback, so that its end can be seen."""
+    worst = worst_firing(snapshot)
+    if worst is None:
+        return {}
+    return {
+        "alert": worst.alert.name,
+        "fingerprint": worst.alert.fingerprint,
+        "alert_labels": dict(worst.alert.labels),
+    }
+
+
+def proposed(snapshot: Snapshot, flag: Flag) -> Proposal:
+    """Which rollback of the flag is proposed, from what is on the screen."""
+    worst = worst_firing(snapshot)
+    onset = worst.alert.since if worst is not None else None
+    return propose(flag, snapshot.changes, able(snapshot), onset)
+
+
+def able(snapshot: Snapshot) -> Capabilities:
+    """What the provider can do; the least when nobody said."""
+    flags = snapshot.flags.data if snapshot.flags is not None else None
+    return (flags.capabilities if flags is not None else None) or Capabilities(swap=Swap.REREAD)
 
 
 def flag_book(snapshot: Snapshot) -> Playbook | None:
@@ -39,7 +80,7 @@ def flag_book(snapshot: Snapshot) -> Playbook | None:
 
 def last_change(snapshot: Snapshot, key: str) -> FlagChange | None:
     """The latest change of a flag; None when none was seen."""
-    return max((c for c in snapshot.changes if c.key == key), key=lambda c: c.at, default=None)
+    return flagchanges.last_change(snapshot.changes, key)
 
 
 def suspicion(snapshot: Snapshot, key: str) -> tuple[float, SafeText]:
@@ -88,7 +129,9 @@ def rollback_of(journal: Sequence[Entry], key: str) -> Rollback | None:
         if start.op in restored or (end is not None and end.result in {Result.REFUSED, Result.FAILED}):
             continue
         done = end is not None and end.result is Result.DONE
+        labels = start.detail.get("alert_labels")
         return Rollback(
+            alert={str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
             written=start.at,
             verified=end.at if done and end is not None else None,
             message=end.message if end is not None else trusted("no outcome yet"),
@@ -115,24 +158,54 @@ def recovered_at(panel: Panel, data: PanelData | None, since: float) -> float | 
 
 
 def recovery(
-    rollback: Rollback, panel: Panel | None, data: PanelData | None, state: PanelState | None, look: Look
+    rollback: Rollback,
+    told: Recovery | None,
+    panel: Panel | None,
+    data: PanelData | None,
+    state: PanelState | None,
+    now: float,
+    look: Look,
 ) -> list[tuple[SafeText, str]]:
-    """`written 03:14:02 · verified 03:14:03 · recovering…` as (text, style name) pieces."""
+    """`written 03:14:02 · verified 03:14:03 · recovering…` as (text, style name) pieces: by what was `told` of the
+    alert that was firing then, without one by the panel."""
     dot = f" {look.glyphs.dot} "
     pieces = [(trusted(f"written {clock(rollback.written, look.zone, seconds=True)}"), "plain")]
     if rollback.verified is None:
         return [*pieces, (safe(f"{dot}not verified: {rollback.message}"), "unknown")]
     pieces.append((trusted(f"{dot}verified {clock(rollback.verified, look.zone, seconds=True)}"), "plain"))
+    if rollback.alert:
+        found, what = told, f"{rollback.alert.get('alertname', 'the alert')}: "
+    else:
+        found, what = _by_panel(rollback.verified, panel, data, state), ""
+    text, style = _recovered(found, what, now - rollback.verified, look)
+    return [*pieces, (safe(f"{dot}{text}", 300), style)]
+
+
+def _recovered(found: Recovery | None, what: str, since: float, look: Look) -> tuple[str, str]:
+    if found is None:
+        return f"recovering{look.glyphs.more}", "warning"
+    why = f" ({what}{found.reason})" if found.reason else ""
+    if found.state is State.UNKNOWN:
+        return f"cannot tell: {what}{found.reason}", "unknown"
+    if found.state is State.RECOVERED and found.at is not None:
+        return f"recovered {clock(found.at, look.zone, seconds=True)}{f' ({what[:-2]})' if what else ''}", "ok"
+    if since < PATIENCE:
+        return f"recovering{look.glyphs.more}{why}", "warning"
+    return f"not recovered after {span(since)}{why}", "critical"
+
+
+def _by_panel(since: float, panel: Panel | None, data: PanelData | None, state: PanelState | None) -> Recovery:
+    """The same as an alert's expression would tell, from the panel's thresholds."""
     if panel is None or state is None:
-        return [*pieces, (trusted(f"{dot}cannot tell: no panel"), "unknown")]
+        return Recovery(state=State.UNKNOWN, reason=trusted("no panel"))
     if state.level is Level.UNKNOWN:
-        return [*pieces, (safe(f"{dot}cannot tell: {state.reason}"), "unknown")]
+        return Recovery(state=State.UNKNOWN, reason=safe(state.reason, 300))
     if not panel.thresholds:
-        return [*pieces, (trusted(f"{dot}cannot tell: the panel has no thresholds"), "unknown")]
-    back = recovered_at(panel, data, rollback.verified)
+        return Recovery(state=State.UNKNOWN, reason=trusted("the panel has no thresholds"))
+    back = recovered_at(panel, data, since)
     if state.level is Level.OK and back is not None:
-        return [*pieces, (trusted(f"{dot}recovered {clock(back, look.zone, seconds=True)}"), "ok")]
-    return [*pieces, (trusted(f"{dot}recovering…"), "warning")]
+        return Recovery(state=State.RECOVERED, at=back)
+    return Recovery(state=State.NOT_YET)
 
 
 def change_words(change: FlagChange | None, now: float, look: Look) -> SafeText:

@@ -11,22 +11,22 @@ from textual.binding import BindingType
 from opsconsole.actions.focus import Focus
 from opsconsole.actions.keys import Scope
 from opsconsole.errors import OpsError
-from opsconsole.model.flags import Flag, RollbackPlan
+from opsconsole.model.flags import Flag
 from opsconsole.model.playbook import Panel
 from opsconsole.model.reading import Freshness
 from opsconsole.render.records import flag_row
 from opsconsole.render.times import ago
 from opsconsole.state.snapshot import Snapshot
-from opsconsole.text import safe, trusted
+from opsconsole.text import trusted
 from opsconsole.ui.bindings import bindings_for
-from opsconsole.ui.dialogs.base import Dialog
-from opsconsole.ui.dialogs.confirm import ConfirmDialog, TypedConfirmDialog
 from opsconsole.ui.dialogs.text_view import copy_text
 from opsconsole.ui.lines import Lines
 from opsconsole.ui.panels.contents import Look
 from opsconsole.ui.panels.evidence import EvidenceReading
+from opsconsole.ui.panels.recovery import RecoveryReading
 from opsconsole.ui.screens.flag_chart import WIDE, FlagCharts
 from opsconsole.ui.screens.flag_lines import evidence_pieces, story_pieces
+from opsconsole.ui.screens.flag_rollback import restored, rolled_back
 from opsconsole.ui.screens.flag_story import (
     flag_book,
     last_change,
@@ -37,9 +37,6 @@ from opsconsole.ui.screens.flag_story import (
 )
 from opsconsole.ui.screens.listing import ListScreen
 from opsconsole.ui.services import Services
-
-_LINE = 500
-"""Characters of a line of a plan's diff that are shown."""
 
 _BARS = 4
 """The rows of the status lines, the head and the keys."""
@@ -57,6 +54,7 @@ class FlagsScreen(ListScreen):
         self._look = Look(theme=services.theme, glyphs=services.glyphs, zone=services.zone)
         self._charts = FlagCharts(services, self, self.cursor_moved)
         self._evidence = EvidenceReading(services, self, self.cursor_moved)
+        self._recovery = RecoveryReading(services, self, self.cursor_moved)
         self._wanted = ""
         self._watched: tuple[str, ...] = ()
 
@@ -157,34 +155,15 @@ class FlagsScreen(ListScreen):
             self.run_worker(self._change(flag, restore=True), group="actions", exit_on_error=False)
 
     async def _change(self, flag: Flag, *, restore: bool) -> None:
-        """Plan, show, ask, do. Bound to the key under the cursor when the action's key was pressed; the
-        plan's revision guards against a change in between."""
-        runner = self.services.runner
+        # Bound to the flag that was under the cursor when the key was pressed; the plan's revision guards against
+        # a change in between.
         try:
-            plan = await (runner.plan_restore(flag.key) if restore else runner.plan_rollback(flag.key))
+            outcome = await (restored if restore else rolled_back)(self, flag)
         except OpsError as error:
             self.console_app.tell(f"{error.message}\n{error.hint}".strip(), severity="error")
             return
-        if await self.app.push_screen_wait(self._asking(flag, plan)):
-            outcome = await (runner.restore(flag.key) if restore else runner.rollback(plan))
+        if outcome is not None:
             self.console_app.report(outcome)
-
-    def _asking(self, flag: Flag, plan: RollbackPlan) -> Dialog[bool]:
-        context, theme = self.snapshot.context, self.services.theme
-        what = "Restore" if plan.restore else "Roll back"
-        title = f"{what} {flag.name}"
-        meaning = "bring back what stood before the rollback" if plan.restore else plan.kind.value
-        lines: list[str | Text] = [
-            Text(f"{what} = {meaning}: {plan.words}", style=theme["strong"]),
-            f"in {safe(context.name, 60)} {context.environment.upper()}",
-            "",
-        ]
-        for part in plan.diff.split("\n"):
-            style = {"+": "ok", "-": "critical"}.get(part[:1], "dim")
-            lines.append(Text(safe(part, _LINE), style=theme[style]))
-        if context.production:
-            return TypedConfirmDialog(self.services, title, lines, name=flag.key, verb=what.lower())
-        return ConfirmDialog(self.services, title, lines, verb=what.lower())
 
     def _under_cursor(self) -> Flag | None:
         return self._flags.get(self.rows.cursor_key) if self.is_mounted else None
@@ -227,7 +206,7 @@ class FlagsScreen(ListScreen):
         wide = self.app.size.width >= WIDE
         lines = [self.heading(flag.name)]
         told = evidence_pieces(self.snapshot, flag, self._evidence, self._look, wide=wide)
-        for name, pieces, limit in story_pieces(self.snapshot, flag, told, self._look, wide=wide):
+        for name, pieces, limit in story_pieces(self.snapshot, flag, told, self._recovery, self._look, wide=wide):
             lines += self.fields(name, pieces, limit)
         return lines
 

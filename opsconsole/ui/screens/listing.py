@@ -7,9 +7,12 @@ from collections.abc import Coroutine, Iterable, Sequence
 from rich.text import Text
 from textual.events import Click
 
-from opsconsole.render.row import Row, wrapped
+from opsconsole.render.row import Row, width_of, wrapped
 from opsconsole.ui.lines import LineList
 from opsconsole.ui.screens.base import ConsoleScreen
+
+_NAME = 14
+"""Cells of a field's name, with one before and one behind it."""
 
 
 class ListScreen(ConsoleScreen):
@@ -100,26 +103,32 @@ class ListScreen(ConsoleScreen):
         """A named value, wrapped to at most `limit` lines beside its name."""
         services, width = self.services, self.app.size.width
         lines = []
-        for index, part in enumerate(wrapped(value, max(10, width - 14), limit, services.glyphs) or [""]):
-            row = Row(width, services.glyphs)
-            row.space()
-            row.add("" if index else name, services.theme["dim"], 12)
-            row.space()
+        for index, part in enumerate(wrapped(value, max(10, width - _NAME), limit, services.glyphs) or [""]):
+            row = self._named("" if index else name)
             row.add(part, services.theme[style])
             lines.append(row.done())
         return lines
 
     def fields(self, name: str, pieces: Sequence[tuple[str, str]], limit: int = 3) -> list[Text]:
-        """A named line of (text, style name) pieces; a single piece is wrapped to at most `limit` lines."""
+        """A named line of (text, style name) pieces; what has no room goes to the next of `limit` lines."""
         if len(pieces) == 1:
             return self.field(name, *pieces[0], limit=limit)
+        theme = self.services.theme
+        rows = [self._named(name)]
+        for text, style in pieces:
+            if rows[-1].left >= width_of(text) or len(rows) == limit or rows[-1].cells == _NAME:
+                rows[-1].add(text, theme[style])
+            else:
+                rows.append(self._named(""))
+                rows[-1].add(text.lstrip(), theme[style])
+        return [row.done() for row in rows]
+
+    def _named(self, name: str) -> Row:
         row = Row(self.app.size.width, self.services.glyphs)
         row.space()
-        row.add(name, self.services.theme["dim"], 12)
+        row.add(name, self.services.theme["dim"], _NAME - 2)
         row.space()
-        for text, style in pieces:
-            row.add(text, self.services.theme[style])
-        return [row.done()]
+        return row
 
     def said(self, pieces: Iterable[tuple[str, str]]) -> Text:
         """One line of (text, style name) pieces."""
