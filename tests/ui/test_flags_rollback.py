@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from console_data import change, entry, flagset, full
+from console_data import REFUSED, change, entry, flagset, full
 from driving import SIZES, Driven, driven, fits
 from fakes import NOW, make_alert, make_rule
 
 from opsconsole.errors import FlagError
 from opsconsole.model.flags import Capabilities, FlagChange, FlagSet, RollbackKind, RollbackPlan, Swap
 from opsconsole.model.journal import Entry, Phase, Result
+from opsconsole.model.reading import Reading
 from opsconsole.model.series import QueryResult, Series
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import trusted
@@ -210,3 +211,9 @@ async def test_what_cannot_be_told_says_why() -> None:
         await watching(screen, [], "cannot tell: HighErrorRate: the metrics of its expression are")
     async with driven(FlagsScreen, full(journal=rolled_back(), rules=())) as screen:
         assert "cannot tell: HighErrorRate: its rule is not in Prometheus" in screen.text
+
+
+async def test_a_log_that_cannot_be_read_is_said() -> None:
+    failed: Reading[tuple[FlagChange, ...]] = Reading(failure=REFUSED, failing_since=NOW - 40)
+    async with driven(FlagsScreen, versioned(flag_log=failed)) as screen:
+        assert "? its log is not known: unreachable" in screen.text

@@ -183,6 +183,10 @@ class FlagsScreen(ListScreen):
         if not reading.known(snapshot.now) and reading.freshness(snapshot.now) is not Freshness.WAITING:
             old = f"stale {ago(age)}: " if age is not None else ""
             pieces.append((f"   {self.services.glyphs.unknown} {old}{reading.why(snapshot.now)}", "unknown"))
+        log = snapshot.flag_log
+        if log is not None and log.freshness(snapshot.now) not in (Freshness.FRESH, Freshness.WAITING):
+            why = f"{self.services.glyphs.unknown} its log is not known: {log.why(snapshot.now)}"
+            pieces.append((f"   {why}", "unknown"))
         return self.said(pieces)
 
     def _empty(self, snapshot: Snapshot) -> list[Text]:
