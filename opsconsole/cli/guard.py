@@ -14,6 +14,34 @@ from opsconsole.config.discover import Options
 app = typer.Typer(help="The guard, which rolls flags back by itself: arm it, watch it.", no_args_is_help=True)
 
 
+@app.command("run")
+@connected
+def run(
+    options: Options,
+    once: Annotated[bool, typer.Option("--once", help="Make one round and end.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Write nothing and tell nobody, armed or not, beside a guard that may."),
+    ] = False,
+    log: Annotated[str, typer.Option(metavar="text|json", help="How standard error is written.")] = "text",
+) -> None:
+    """Guard: watch the rules of the context's playbooks, and roll flags back when they say so.
+
+    Only while it is armed (`guard arm`) and no kill switch is pulled; else it says what it would do. Of several
+    guards with one state folder one acts. It runs until SIGTERM or ctrl+c, and tells on standard error each event
+    and each change. With --once it fails when something was not known or went wrong.
+    """
+    from opsconsole.errors import UsageError
+
+    if log not in ("text", "json"):
+        raise UsageError("--log is text or json", hint="--log json")
+    from opsconsole.cli.guard_run import run_guard
+
+    code = run_guard(options, once=once, dry_run=dry_run, as_json=log == "json")
+    if code:
+        raise typer.Exit(code)
+
+
 @app.command("arm")
 @connected
 def arm_(
