@@ -110,10 +110,19 @@ def _standing(
     if change.after_hash and change.after_hash != flag.content_hash:
         return Standing.HELD, "it is no longer what that change made it"
     if change.off is True or flag.off:
-        if change.before_off or (change.before_off is None and earlier and earlier[0].off):
-            return Standing.BARRED, "it is off, and was before"
-        return Standing.PROPOSED, "it was turned off; undoing that would turn it on"
+        return _turned_off(change, earlier)
     return _undoable(change, earlier) if guard.kind is RollbackKind.UNDO else (Standing.ELIGIBLE, "")
+
+
+def _turned_off(change: FlagChange, earlier: Sequence[FlagChange]) -> tuple[Standing, str]:
+    """Off is useless. To undo its change would turn it on, and is proposed when it is known that it was on."""
+    was_off = change.before_off
+    if was_off is None and earlier:
+        was_off = earlier[0].off
+    new = bool(change.after_hash) and not change.before_hash
+    if change.off is not True or was_off or new:
+        return Standing.BARRED, "it is off, and nothing tells that it was on"
+    return Standing.PROPOSED, "it was turned off; undoing that would turn it on"
 
 
 def _undoable(change: FlagChange, earlier: Sequence[FlagChange]) -> tuple[Standing, str]:

@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from opsconsole.clock import Clock
-from opsconsole.errors import FlagRateLimited, OpsError, SourceError
+from opsconsole.errors import OpsError, SourceError
 from opsconsole.guard.candidates import FlagView
 from opsconsole.guard.decisions import Watched
 from opsconsole.guard.samples import Sample, failed_sample, freshness_query, sample_of
 from opsconsole.guard.state import State
 from opsconsole.model.flags import Capabilities, FlagChange, FlagSet
-from opsconsole.model.guard import RulePhase
 from opsconsole.model.series import QueryResult
 from opsconsole.text import SafeText, safe, trusted
 
@@ -23,8 +24,11 @@ Query = Callable[[str], Awaitable[QueryResult]]
 _LOG_GAP = 10.0
 """Fewest seconds between two looks into a provider's log."""
 
-_LOG_LASTS = 60.0
-"""Seconds for which a look into the log will do when the provider refuses another."""
+_LASTS = 60.0
+"""Seconds for which what was seen will do while the provider does not answer."""
+
+_LONGEST_LOOK = 60.0
+"""Seconds before it was seen in which a change may have been made that only our own looks tell of."""
 
 _MARGIN = 120.0
 """Seconds of changes that are asked for beyond the look-back."""
@@ -77,7 +81,8 @@ async def sample(watched: Watched, query: Query, now: float) -> Sample:
 
 
 class FlagEyes:
-    """Looks at the flags: as often as the provider allows, and always when a rule may be about to decide."""
+    """Looks at the flags as often as the provider allows. What was seen a moment ago will do while it does not
+    answer: each write looks again, and what changed before an onset stays as it was."""
 
     def __init__(self, flags: Flags | None, changes: Changes, clock: Clock, watched: Sequence[Watched]) -> None:
         self._flags = flags
@@ -86,9 +91,9 @@ class FlagEyes:
         self._interval = min((each.guard.interval for each in watched), default=10.0)
         self._look_back = max((each.guard.look_back for each in watched), default=1800.0)
         limit = flags.capabilities.rate_limit if flags is not None else None
-        self._gap = 120.0 / limit if limit else 0.0
-        self._read_at = float("-inf")
-        self._log_at = float("-inf")
+        # Half of what it takes for the flags, half for their log, and a fifth of both for others.
+        self._gap = 150.0 / limit if limit else 0.0
+        self._read_at = self._log_at = float("-inf")
         self._log: tuple[FlagChange, ...] = ()
         self._view = FlagView()
 
@@ -102,49 +107,33 @@ class FlagEyes:
         if self._flags is None:
             return FlagView(problem=trusted("this context has no flag provider"))
         now = self._clock.monotonic()
-        busy = any(_busy(rule.phase, rule.under) for rule in state.rules.values())
-        if not busy and now - self._read_at < max(self._gap, self._interval * 0.9):
-            return self._view
-        looks = min(600.0, max(self._interval, now - self._read_at)) + self._interval
         try:
-            flags = await self._flags.read()
-            self._changes.observe_flags(flags)
-            self._read_at = now
+            if now - self._read_at >= self._gap - 0.001:
+                await self._read(self._flags, now)
             changes = await self._known(state, now)
         except OpsError as error:
-            self._view = FlagView(problem=safe(error.message, 300), propagation=self.propagation)
-            return self._view
+            if now - self._read_at <= _LASTS and now - self._log_at <= _LASTS:
+                return self._view
+            return FlagView(problem=safe(error.message, 300), propagation=self.propagation)
         except Exception as error:  # noqa: BLE001  a fault of a provider's code is one more reason not to write
-            self._view = FlagView(
-                problem=safe(f"unexpected {type(error).__name__}; this is a fault of opsconsole")
-            )
-            return self._view
-        self._view = FlagView(
-            flags=flags,
-            changes=changes,
-            problem=self._changes.observing_problem,
-            looks=looks if looks < 60 else 60.0,
-            propagation=self.propagation,
-        )
+            words = safe(f"unexpected {type(error).__name__}; this is a fault of opsconsole")
+            return FlagView(problem=words, propagation=self.propagation)
+        self._view = replace(self._view, changes=changes, problem=self._changes.observing_problem)
         return self._view
 
+    async def _read(self, flags: Flags, now: float) -> None:
+        found = await flags.read()
+        self._changes.observe_flags(found)
+        apart = min(_LONGEST_LOOK, max(self._interval, now - self._read_at)) + self._interval
+        self._read_at = now
+        self._view = FlagView(flags=found, looks=apart, propagation=self.propagation)
+
     async def _known(self, state: State, now: float) -> tuple[FlagChange, ...]:
-        """The changes, asked for while something may be decided on them. Raises FlagError or ActionError, but not
-        while those of a short time ago will do: what changed before an onset stays as it was."""
+        """The changes, asked for while something may be decided on them. Raises FlagError or ActionError."""
         deciding = any(rule.run >= 1 or rule.incident for rule in state.rules.values())
-        if not deciding or now - self._log_at < max(_LOG_GAP, self._gap):
+        if not deciding or now - self._log_at < max(_LOG_GAP, self._gap) - 0.001:
             return self._log
         onset = min((rule.onset for rule in state.rules.values() if rule.onset), default=self._clock.now())
-        try:
-            self._log = await self._changes.flag_changes(onset - self._look_back - _MARGIN)
-        except FlagRateLimited:
-            if now - self._log_at > _LOG_LASTS:
-                raise
-        else:
-            self._log_at = now
+        self._log = await self._changes.flag_changes(onset - self._look_back - _MARGIN)
+        self._log_at = now
         return self._log
-
-
-def _busy(phase: RulePhase, under: RulePhase) -> bool:
-    calm = (RulePhase.OK, RulePhase.UNKNOWN)
-    return phase not in calm or (phase is RulePhase.UNKNOWN and under is not RulePhase.OK)

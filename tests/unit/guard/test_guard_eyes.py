@@ -1,0 +1,114 @@
+"""How a guard looks at flags: never more often than the provider takes, and never blind for one failure."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from opsconsole.clock import ManualClock
+from opsconsole.errors import FlagRateLimited, FlagUnavailable, OpsError
+from opsconsole.guard.decisions import Watched
+from opsconsole.guard.eyes import FlagEyes
+from opsconsole.guard.state import RuleState, State
+from opsconsole.model.flags import Capabilities, FlagChange, FlagSet, Swap
+from opsconsole.model.guard import RulePhase
+from opsconsole.text import SafeText, trusted
+from tests.support.guards import GUARD, RULE, flag
+
+WATCHED = (Watched(system="shop", guard=replace(GUARD, interval=5.0), rule=RULE),)
+CALM = State(rules={"shop/errors": RuleState(phase=RulePhase.OK)})
+BREACH = State(rules={"shop/errors": RuleState(phase=RulePhase.PENDING, run=1, onset=1_767_225_600.0)})
+
+
+class Provider:
+    """A provider and the log of its changes, both counted; `failure` is raised instead of an answer."""
+
+    def __init__(self, limit: float | None = None) -> None:
+        self.capabilities = Capabilities(swap=Swap.REREAD, propagation=20.0, rate_limit=limit)
+        self.reads = self.logs = 0
+        self.since = 0.0
+        self.failure: Exception | None = None
+        self.log_failure: Exception | None = None
+        self.observing_problem: SafeText = trusted("")
+
+    async def read(self) -> FlagSet:
+        self.reads += 1
+        if self.failure is not None:
+            raise self.failure
+        return FlagSet(provider="test", source=trusted("test"), revision="", flags=(flag("release"),))
+
+    def observe_flags(self, flagset: FlagSet) -> None: ...
+
+    async def flag_changes(self, since: float, key: str = "") -> tuple[FlagChange, ...]:
+        self.logs += 1
+        self.since = since
+        if self.log_failure is not None:
+            raise self.log_failure
+        return (FlagChange(key="release", at=since, summary=trusted("on")),)
+
+
+def eyes(provider: Provider) -> tuple[FlagEyes, ManualClock]:
+    clock = ManualClock()
+    return FlagEyes(provider, provider, clock, WATCHED), clock
+
+
+async def looks(seen: FlagEyes, clock: ManualClock, state: State, count: int) -> None:
+    for _ in range(count):
+        await seen.look(state)
+        clock.advance(5.0)
+
+
+async def test_the_log_is_asked_only_while_something_may_be_decided() -> None:
+    provider = Provider()
+    seen, clock = eyes(provider)
+    await looks(seen, clock, CALM, 10)
+    assert (provider.reads, provider.logs) == (10, 0)
+    view = await seen.look(BREACH)
+    assert provider.logs == 1
+    assert [change.key for change in view.changes] == ["release"]
+    assert provider.since <= BREACH.rules["shop/errors"].onset - GUARD.look_back
+    assert view.propagation == 20.0
+
+
+async def test_a_provider_with_a_limit_is_not_asked_more_often_than_it_takes() -> None:
+    provider = Provider(limit=15.0)
+    seen, clock = eyes(provider)
+    await looks(seen, clock, BREACH, 120)  # ten minutes
+    assert (provider.reads + provider.logs) / 10 <= 13.0
+    assert provider.reads >= 50
+
+
+async def test_what_was_seen_a_moment_ago_will_do() -> None:
+    for failure in (FlagUnavailable("timed out"), FlagRateLimited("too many")):
+        provider = Provider()
+        seen, clock = eyes(provider)
+        await looks(seen, clock, BREACH, 2)
+        provider.failure = provider.log_failure = failure
+        await looks(seen, clock, BREACH, 8)
+        view = await seen.look(BREACH)
+        assert view.problem == "", "not a minute ago"
+        assert view.flags is not None
+        await looks(seen, clock, BREACH, 10)
+        assert (await seen.look(BREACH)).problem == failure.message
+
+
+async def test_flags_without_their_log_are_not_enough() -> None:
+    provider = Provider()
+    provider.log_failure = OpsError("the log cannot be read")
+    seen, _ = eyes(provider)
+    view = await seen.look(BREACH)
+    assert (view.flags, view.problem) == (None, "the log cannot be read")
+
+
+async def test_a_fault_and_a_journal_that_is_not_written_are_problems() -> None:
+    provider = Provider()
+    seen, clock = eyes(provider)
+    provider.observing_problem = trusted("flag changes are not journalled")
+    assert (await seen.look(BREACH)).problem == "flag changes are not journalled"
+    provider.failure = ValueError("a fault")
+    clock.advance(5.0)
+    assert "unexpected ValueError" in (await seen.look(BREACH)).problem
+
+
+async def test_without_a_provider_nothing_is_known() -> None:
+    seen = FlagEyes(None, Provider(), ManualClock(), WATCHED)
+    assert (await seen.look(BREACH)).problem == "this context has no flag provider"
