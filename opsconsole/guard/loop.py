@@ -39,6 +39,9 @@ class Runner(Rollbacks, Changes, Protocol):
     """What the loop needs of opsconsole.actions.runner.Runner."""
 
 
+_PAGE_SECONDS = 3.0
+"""The longest that Alertmanager is waited for before people are told."""
+
 Page = Callable[[str, str, str], Awaitable[tuple[Mapping[str, str], str]]]
 """The raw labels and dedup_key of the alert of a system, rule id and incident. May raise OpsError."""
 
@@ -84,6 +87,7 @@ class GuardLoop:
         self._outbox, self._heartbeat = outbox, heartbeat
         self._clock, self._sleep = clock, sleep
         self._page = page
+        self._pages: Mapping[str, tuple[Mapping[str, str], str]] = {}
         self._at = at
         self._log = IncidentLog(journal, user=user, context=context)
         self._eyes = FlagEyes(flags, runner, clock, self.watched)
@@ -141,7 +145,7 @@ class GuardLoop:
             await asyncio.gather(self._delivery, return_exceptions=True)
 
     async def _round(self) -> None:
-        self._take_over()
+        await self._take_over()
         if self._gate.leads:
             await self._settle()
         look = await self._look()
@@ -163,10 +167,10 @@ class GuardLoop:
         self._at("journalled")
         for act in [decision for decision in decisions if isinstance(decision, Act)]:
             await self._carry_out(act)
-        self._hand_on()
+        await self._hand_on()
         self._deliver()
 
-    def _take_over(self) -> None:
+    async def _take_over(self) -> None:
         """A guard that begins to act takes over what the one before it knew."""
         if self._gate.lead():
             self._loaded = False
@@ -176,7 +180,7 @@ class GuardLoop:
             rules.update((key, rule) for key, rule in known.rules.items() if key not in rules or rule.incident)
             self.state = replace(known, rules=rules)
             self._loaded = True
-            self._hand_on()
+            await self._hand_on()
 
     async def _settle(self) -> None:
         """What became of an act that an earlier process began."""
@@ -233,7 +237,7 @@ class GuardLoop:
         self.state = state  # kept even when it cannot be saved: this process must not forget it
         self._store.save(state, events)
         self._at("reported")
-        self._hand_on()
+        await self._hand_on()
         self._at("reported and told")
 
     async def _event(self, state: State, decision: Decision) -> tuple[State, GuardEvent]:
@@ -245,12 +249,6 @@ class GuardLoop:
             written = isinstance(decision, Tell) and decision.kind == "rolled-back"
             diff, verified = (self._hand.diff, self._hand.verified) if written else (trusted(""), trusted(""))
             state, event = self._maker.told(state, decision, diff, verified)
-        if self._page is not None:
-            try:
-                labels, key = await self._page(event.system, event.rule, event.incident)
-                event = replace(event, labels=labels, dedup_key=key)
-            except OpsError as error:
-                self._problem("page", error.message)
         return state, event
 
     def _journalled(self, event: GuardEvent) -> bool:
@@ -266,17 +264,33 @@ class GuardLoop:
             self._status = replace(self._status, last=safe(words, 200), last_at=event.at)
         return True
 
-    def _hand_on(self) -> None:
+    async def _hand_on(self) -> None:
         """Give what is to be told to the journal and the outbox. What they do not take is given again."""
         for event in self._store.waiting():
             kept = self._journalled(event)
             try:
-                self._outbox.put(event)
+                self._outbox.put(await self._paged(event))
             except OpsError as error:
                 self._problem("outbox", error.message)
                 return
             if kept:
                 self._store.handed_on(event.id)
+
+    async def _paged(self, event: GuardEvent) -> GuardEvent:
+        """The event with the alert that it belongs to: the same one for a whole incident, once there is one."""
+        if self._page is None:
+            return event
+        labels, key = self._pages.get(event.incident, ({}, ""))
+        if not labels:
+            try:
+                async with asyncio.timeout(_PAGE_SECONDS):
+                    labels, key = await self._page(event.system, event.rule, event.incident)
+            except (OpsError, TimeoutError) as error:
+                words = error.message if isinstance(error, OpsError) else "no answer in time"
+                self._problem("page", f"the alert is not known: {words}")
+        if labels:
+            self._pages = {event.incident: (labels, key), **self._pages}
+        return replace(event, labels=labels, dedup_key=key)
 
     def _deliver(self) -> None:
         """Have the messages sent, while the next round is made."""
