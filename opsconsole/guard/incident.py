@@ -73,10 +73,10 @@ class IncidentLog:
             {"incident": event.incident, "kind": event.kind, "event": msgspec.to_builtins(event)},
         )
 
-    def fault(self, words: SafeText, now: float) -> None:
-        """That a round failed for a fault of this program."""
+    def fault(self, words: SafeText) -> None:
+        """That something failed for a fault of this program."""
         self._journal.record(
-            f"fault-{now:.3f}", Phase.NOTE, EVENT, "a fault", self._user, self._context, Result.FAILED, words, {}
+            "guard-fault", Phase.NOTE, EVENT, "a fault", self._user, self._context, Result.FAILED, words, {}
         )
 
     def told(self, delivery: Delivery) -> None:

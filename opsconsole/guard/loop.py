@@ -7,8 +7,7 @@ it before anything else is decided.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -28,6 +27,7 @@ from opsconsole.guard.samples import Sample
 from opsconsole.guard.state import Act, Moment, State
 from opsconsole.guard.status import status_of
 from opsconsole.guard.store import StateStore
+from opsconsole.guard.telling import Page, Teller
 from opsconsole.journal.store import Journal
 from opsconsole.model.guard import Guard, GuardEvent, GuardStatus
 from opsconsole.text import SafeText, safe, trusted
@@ -37,13 +37,6 @@ Sleep = Callable[[float], Awaitable[None]]
 
 class Runner(Rollbacks, Changes, Protocol):
     """What the loop needs of opsconsole.actions.runner.Runner."""
-
-
-_PAGE_SECONDS = 3.0
-"""The longest that Alertmanager is waited for before people are told."""
-
-Page = Callable[[str, str, str], Awaitable[tuple[Mapping[str, str], str]]]
-"""The raw labels and dedup_key of the alert of a system, rule id and incident. May raise OpsError."""
 
 
 class GuardLoop:
@@ -84,18 +77,16 @@ class GuardLoop:
         self._runner = runner
         self._store = store
         self._gate = Gate(arming, kill_switch, lease, self._problem, read_only=read_only)
-        self._outbox, self._heartbeat = outbox, heartbeat
+        self._heartbeat = heartbeat
         self._clock, self._sleep = clock, sleep
-        self._page = page
-        self._pages: Mapping[str, tuple[Mapping[str, str], str]] = {}
         self._at = at
-        self._log = IncidentLog(journal, user=user, context=context)
+        log = IncidentLog(journal, user=user, context=context)
+        self._teller = Teller(log, outbox, store, page, self._problem)
         self._eyes = FlagEyes(flags, runner, clock, self.watched)
         self._hand = Hand(runner, journal, clock, context, self._gate.refusal, at)
         self._maker = EventMaker(context, self.watched)
         self._due = dict.fromkeys(self._guards, float("-inf"))
         self._loaded = False
-        self._delivery: asyncio.Task[None] | None = None
         self._status = GuardStatus(
             context=context,
             host=safe(host, 200),
@@ -104,7 +95,6 @@ class GuardLoop:
             started=clock.now(),
             interval=min((guard.interval for _, guard in guards), default=10.0),
         )
-        self._counts: Counter[str] = Counter()
         self._problems: dict[str, SafeText] = {}
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
@@ -120,9 +110,7 @@ class GuardLoop:
 
     async def aclose(self) -> None:
         """Say goodbye: the lease is free at once. Never raises an OpsError."""
-        if self._delivery is not None and not self._delivery.done():
-            self._delivery.cancel()
-            await asyncio.gather(self._delivery, return_exceptions=True)
+        await self._teller.aclose()
         self._heartbeat.beat(replace(self._told(), stopped=True))
         self._gate.release()
 
@@ -134,15 +122,13 @@ class GuardLoop:
         except OpsError as error:
             self._problem("round", error.message)
         except Exception as error:  # noqa: BLE001  a fault must not end the guard, and must be seen
-            self._problem("fault", f"unexpected {type(error).__name__} in a round; this is a fault of opsconsole")
-            self._journal_fault(error)
+            self._teller.fault(error)
         finally:
             self._heartbeat.beat(self._told())
 
     async def delivered(self) -> None:
         """When the delivery that is under way has ended."""
-        if self._delivery is not None:
-            await asyncio.gather(self._delivery, return_exceptions=True)
+        await self._teller.delivered()
 
     async def _round(self) -> None:
         await self._take_over()
@@ -162,13 +148,12 @@ class GuardLoop:
         self._store.save(state, events)
         self.state = state
         self._at("saved")
-        for event in events:
-            self._journalled(event)
+        self._teller.journalled(events)
         self._at("journalled")
         for act in [decision for decision in decisions if isinstance(decision, Act)]:
             await self._carry_out(act)
-        await self._hand_on()
-        self._deliver()
+        await self._teller.hand_on()
+        self._teller.deliver()
 
     async def _take_over(self) -> None:
         """A guard that begins to act takes over what the one before it knew."""
@@ -180,7 +165,7 @@ class GuardLoop:
             rules.update((key, rule) for key, rule in known.rules.items() if key not in rules or rule.incident)
             self.state = replace(known, rules=rules)
             self._loaded = True
-            await self._hand_on()
+            await self._teller.hand_on()
 
     async def _settle(self) -> None:
         """What became of an act that an earlier process began."""
@@ -222,6 +207,7 @@ class GuardLoop:
                 await _first(asyncio.shield(task), self._sleep(self._status.interval))
             except asyncio.CancelledError as error:
                 cancelled = error
+            self._gate.lead()  # the lease must not end while it is being written
             self._heartbeat.beat(self._told())
         self._at("acted")
         await self._reported(task.result())
@@ -237,7 +223,7 @@ class GuardLoop:
         self.state = state  # kept even when it cannot be saved: this process must not forget it
         self._store.save(state, events)
         self._at("reported")
-        await self._hand_on()
+        await self._teller.hand_on()
         self._at("reported and told")
 
     async def _event(self, state: State, decision: Decision) -> tuple[State, GuardEvent]:
@@ -251,57 +237,6 @@ class GuardLoop:
             state, event = self._maker.told(state, decision, diff, verified)
         return state, event
 
-    def _journalled(self, event: GuardEvent) -> bool:
-        """Whether the journal has it."""
-        try:
-            new = self._log.record(event) is not None
-        except JournalError as error:
-            self._problem("journal", error.message)
-            return False
-        if new:
-            self._counts[event.kind] += 1
-            words = f"{event.kind} {event.flag}".strip()
-            self._status = replace(self._status, last=safe(words, 200), last_at=event.at)
-        return True
-
-    async def _hand_on(self) -> None:
-        """Give what is to be told to the journal and the outbox. What they do not take is given again."""
-        for event in self._store.waiting():
-            kept = self._journalled(event)
-            try:
-                self._outbox.put(await self._paged(event))
-            except OpsError as error:
-                self._problem("outbox", error.message)
-                return
-            if kept:
-                self._store.handed_on(event.id)
-
-    async def _paged(self, event: GuardEvent) -> GuardEvent:
-        """The event with the alert that it belongs to: the same one for a whole incident, once there is one."""
-        if self._page is None:
-            return event
-        labels, key = self._pages.get(event.incident, ({}, ""))
-        if not labels:
-            try:
-                async with asyncio.timeout(_PAGE_SECONDS):
-                    labels, key = await self._page(event.system, event.rule, event.incident)
-            except (OpsError, TimeoutError) as error:
-                words = error.message if isinstance(error, OpsError) else "no answer in time"
-                self._problem("page", f"the alert is not known: {words}")
-        if labels:
-            self._pages = {event.incident: (labels, key), **self._pages}
-        return replace(event, labels=labels, dedup_key=key)
-
-    def _deliver(self) -> None:
-        """Have the messages sent, while the next round is made."""
-        if self._delivery is None or self._delivery.done():
-            self._delivery = asyncio.ensure_future(self._outbox.deliver())
-            self._delivery.add_done_callback(self._delivery_ended)
-
-    def _delivery_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._journal_fault(error)
-
     def _told(self) -> GuardStatus:
         status = status_of(self._status, self.state, self.watched, self._now)
         return replace(
@@ -310,8 +245,10 @@ class GuardLoop:
             killed=self._gate.killed,
             leader=self._gate.leads,
             holder=self._gate.holder(),
-            undelivered=self._gate.safely("outbox", self._outbox.waiting, 0),
-            events=dict(self._counts),
+            undelivered=self._gate.safely("outbox", self._teller.waiting, 0),
+            events=dict(self._teller.counts),
+            last=self._teller.last[0],
+            last_at=self._teller.last[1],
             problem=safe("; ".join(self._problems.values()), 500),
         )
 
@@ -321,13 +258,6 @@ class GuardLoop:
 
     def _problem(self, what: str, words: str) -> None:
         self._problems[what] = safe(words, 300)
-
-    def _journal_fault(self, error: BaseException) -> None:
-        words = safe(f"a fault of opsconsole: {type(error).__name__}: {error}", 500)
-        try:
-            self._log.fault(words, self._clock.now())
-        except JournalError:
-            self._problem("journal", "the fault could not be journalled")
 
 
 async def _first(*these: Awaitable[object]) -> None:

@@ -214,7 +214,7 @@ async def test_a_fault_in_a_round_is_a_problem_and_the_next_round_comes(
         await bench.run(100)
         assert "unexpected ZeroDivisionError" in bench.status.problem
         assert bench.writes() == []
-    assert any("ZeroDivisionError" in entry.message for entry in bench.entries("guard"))
+    assert sum("ZeroDivisionError" in entry.message for entry in bench.entries("guard")) == 1
     await bench.run(60)
     assert bench.writes() == [KEY]
 
@@ -315,6 +315,39 @@ async def test_the_heart_beats_while_a_slow_provider_is_waited_for(
     monkeypatch.setattr(bench.provider, "apply", slow)
     await bench.run(60)
     assert beats[0] >= 3
+
+
+async def test_a_guard_that_is_stopped_finishes_what_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = await at_the_breach(tmp_path)
+    await bench.run(30)
+    apply, writing = bench.provider.apply, asyncio.Event()
+
+    async def slow(plan: RollbackPlan, reason: str = "") -> str:
+        writing.set()
+        await asyncio.sleep(0.05)
+        return await apply(plan, reason)
+
+    monkeypatch.setattr(bench.provider, "apply", slow)
+    bench.clock.advance(10)
+    running = asyncio.ensure_future(bench.loop.run())
+    await asyncio.wait_for(writing.wait(), 30)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert bench.writes() == [KEY]
+    assert bench.ports.kinds() == ["decided", "rolled-back"]
+    assert bench.status.stopped
+    assert bench.journal.open_intents() == ()
+
+
+async def test_it_stops_when_it_is_told_to(tmp_path: Path) -> None:
+    bench = await at_the_breach(tmp_path)
+    stop = asyncio.Event()
+    bench.at = lambda step: stop.set()
+    await asyncio.wait_for(bench.loop.run(stop), 30)
+    assert bench.status.stopped
 
 
 async def test_goodbye_frees_the_lease_and_says_so(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ async def test_alertmanager_that_does_not_answer_keeps_nobody_from_hearing(tmp_p
     async def page(system: str, rule: str, incident: str) -> tuple[dict[str, str], str]:
         raise Unreachable("refused")
 
-    bench.loop._page = page
+    bench.loop._teller._page = page
     await bench.run(60)
     assert bench.writes() == ["new_parser"]
     assert bench.ports.kinds() == ["decided", "rolled-back"]
@@ -64,7 +64,7 @@ async def test_an_incident_keeps_its_alert_after_that_has_ended(tmp_path: Path) 
     async def page(system: str, rule: str, incident: str) -> tuple[dict[str, str], str]:
         return ({"alertname": "HighErrorRate"}, "key") if bench.value() else ({}, "other")
 
-    bench.loop._page = page
+    bench.loop._teller._page = page
     bench.value = lambda: 0.2 if bench.clock.now() < 1_767_225_760 else 0.0
     await bench.run(300)
     assert bench.ports.kinds() == ["decided", "rolled-back", "recovered"]
