@@ -265,7 +265,8 @@ def _beyond(rule: RuleState, each: Watched, sample: Sample, now: Moment) -> tupl
         rule = replace(rule, onset=now.wall)
     if not confirmed:
         since = now.mono - rule.run_mono if rule.run_mono is not None else 0.0
-        reason = f"{words}, for {since:.0f}s of {each.rule.hold:.0f}s, {rule.run} of {each.guard.samples} samples"
+        enough = min(rule.run, each.guard.samples)
+        reason = f"{words}, for {since:.0f}s of {each.rule.hold:.0f}s, {enough} of {each.guard.samples} samples"
         return phased(rule, RulePhase.COOLDOWN if cooling else RulePhase.PENDING, now, reason), [], False
     rule = replace(
         rule, incident=incident_id(each, rule.onset), told=(), acted=(), attempts={}, halted=trusted("")

@@ -35,7 +35,13 @@ def between(start: int, end: int, bad: float = 0.2) -> Callable[[float], float]:
 
 def changed(key: str, seconds: float, *, off: bool = False) -> FlagChange:
     return FlagChange(
-        key=key, at=START + seconds, summary=trusted("on"), exact=True, after_hash=f"{key}@{seconds}", off=off
+        key=key,
+        at=START + seconds,
+        summary=trusted("on"),
+        exact=True,
+        before_hash=f"{key} before",
+        after_hash=f"{key}@{seconds}",
+        off=off,
     )
 
 

@@ -647,3 +647,12 @@ def test_the_state_is_json() -> None:
     assert decode(encode(world.state)) == world.state
     assert isinstance(world.state, State)
     assert isinstance(world.decisions[0], Act)
+
+
+def test_rule_12_a_flag_that_was_never_on_is_not_proposed_to_be_turned_on() -> None:
+    world = breached()
+    world.changes.clear()
+    world.flags.clear()
+    world.change("fresh", ago=60.0, off=True)  # made new, and off
+    world.run(300)
+    assert world.kinds() == ["no-candidate"]
