@@ -59,7 +59,18 @@ class Changes(Protocol):
 
 
 async def sample(watched: Watched, query: Query, now: float) -> Sample:
-    """One look at a rule. Never raises an OpsError: what was not answered is not known."""
+    """One look at a rule. Never raises an OpsError: what was not answered, or too late for the samples to be in a
+    row, is not known."""
+    every = watched.guard.interval
+    limit = max(1.5 * every, every + 2.0)
+    try:
+        async with asyncio.timeout(limit):
+            return await _sample(watched, query, now)
+    except TimeoutError:
+        return failed_sample(now, f"no answer within {limit:g}s")
+
+
+async def _sample(watched: Watched, query: Query, now: float) -> Sample:
     rule = watched.rule
     texts = [rule.expr, freshness_query(rule.expr), rule.traffic]
     asked = [query(text) for text in texts if text]
@@ -96,6 +107,7 @@ class FlagEyes:
         self._read_at = self._log_at = float("-inf")
         self._log: tuple[FlagChange, ...] = ()
         self._view = FlagView()
+        self._looking: asyncio.Task[FlagView] | None = None
 
     @property
     def propagation(self) -> float:
@@ -103,13 +115,32 @@ class FlagEyes:
         return self._flags.capabilities.propagation if self._flags is not None else 0.0
 
     async def look(self, state: State) -> FlagView:
-        """What is known of the flags now."""
+        """What is known of the flags now. A provider that is slow keeps no rule from being looked at: its answer
+        is waited for half an interval, and counts at a later look."""
         if self._flags is None:
             return FlagView(problem=trusted("this context has no flag provider"))
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(self._look(self._flags, state))
+        await asyncio.wait({self._looking}, timeout=max(self._interval / 2, 1.0))
+        if self._looking.done():
+            found, self._looking = self._looking.result(), None
+            return found
+        now = self._clock.monotonic()
+        if now - self._read_at <= _LASTS and not self._view.problem:
+            return self._view
+        return FlagView(problem=trusted("the provider does not answer"), propagation=self.propagation)
+
+    async def aclose(self) -> None:
+        """Give up the look that is under way."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look(self, flags: Flags, state: State) -> FlagView:
         now = self._clock.monotonic()
         try:
             if now - self._read_at >= self._gap - 0.001:
-                await self._read(self._flags, now)
+                await self._read(flags, now)
             changes = await self._known(state, now)
         except OpsError as error:
             if now - self._read_at <= _LASTS and now - self._log_at <= _LASTS:
@@ -126,7 +157,7 @@ class FlagEyes:
         self._changes.observe_flags(found)
         apart = min(_LONGEST_LOOK, max(self._interval, now - self._read_at)) + self._interval
         self._read_at = now
-        self._view = FlagView(flags=found, looks=apart, propagation=self.propagation)
+        self._view = FlagView(flags=found, changes=self._log, looks=apart, propagation=self.propagation)
 
     async def _known(self, state: State, now: float) -> tuple[FlagChange, ...]:
         """The changes, asked for while something may be decided on them. Raises FlagError or ActionError."""

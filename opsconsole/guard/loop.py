@@ -110,6 +110,7 @@ class GuardLoop:
 
     async def aclose(self) -> None:
         """Say goodbye: the lease is free at once. Never raises an OpsError."""
+        await self._eyes.aclose()
         await self._teller.aclose()
         self._heartbeat.beat(replace(self._told(), stopped=True))
         self._gate.release()

@@ -20,8 +20,8 @@ from opsconsole.model.guard import RulePhase
 from opsconsole.model.journal import Result
 from opsconsole.text import SafeText, safe, trusted
 
-_GAP = 2.5
-"""Intervals without a look after which samples are no longer in a row."""
+_GAP, _LEAST_GAP = 2.5, 5.0
+"""Intervals without a look after which samples are no longer in a row; at least so many seconds more than one."""
 
 _OLDER = 60.0
 """Seconds that the server's clock must be behind an earlier answer's to count as set back."""
@@ -132,7 +132,7 @@ def phased(rule: RuleState, phase: RulePhase, now: Moment, reason: str) -> RuleS
 def _advance(state: State, each: Watched, sample: Sample, look: Look) -> tuple[RuleState, list[Decision], bool]:
     """A rule after one sample, and whether it is confirmed with this one."""
     rule, now = state.rules[each.key], look.now
-    gap = _GAP * each.guard.interval
+    gap = max(_GAP * each.guard.interval, each.guard.interval + _LEAST_GAP)
     late = rule.last_mono is not None and now.mono - rule.last_mono > gap
     if sample.problem or sample.value is None or sample.value - sample.value != 0:  # not finite
         return *_unknown(rule, each, now, sample.problem or trusted("not a finite number"), sample.quiet), False

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from msgspec.structs import replace
 
 from opsconsole.clock import ManualClock
 from opsconsole.errors import FlagRateLimited, FlagUnavailable, OpsError
 from opsconsole.guard.decisions import Watched
-from opsconsole.guard.eyes import FlagEyes
+from opsconsole.guard.eyes import FlagEyes, sample
 from opsconsole.guard.state import RuleState, State
 from opsconsole.model.flags import Capabilities, FlagChange, FlagSet, Swap
 from opsconsole.model.guard import RulePhase
+from opsconsole.model.series import QueryResult
 from opsconsole.text import SafeText, trusted
 from tests.support.guards import GUARD, RULE, flag
 
@@ -112,3 +115,32 @@ async def test_a_fault_and_a_journal_that_is_not_written_are_problems() -> None:
 async def test_without_a_provider_nothing_is_known() -> None:
     seen = FlagEyes(None, Provider(), ManualClock(), WATCHED)
     assert (await seen.look(BREACH)).problem == "this context has no flag provider"
+
+
+async def test_a_provider_that_hangs_keeps_no_rule_waiting() -> None:
+    provider = Provider()
+    seen, clock = eyes(provider)
+    await looks(seen, clock, BREACH, 2)
+    never = asyncio.Event()
+
+    async def read() -> FlagSet:
+        await never.wait()
+        raise AssertionError("it never answers")
+
+    provider.read = read  # type: ignore[method-assign]
+    async with asyncio.timeout(20):
+        view = await seen.look(BREACH)
+    assert (view.problem, view.flags is not None) == ("", True), "what was seen a moment ago will do"
+    clock.advance(61)
+    assert (await seen.look(BREACH)).problem == "the provider does not answer"
+    await seen.aclose()
+
+
+async def test_an_answer_that_comes_too_late_to_be_in_a_row_is_none() -> None:
+    async def query(expr: str) -> QueryResult:
+        await asyncio.Event().wait()
+        raise AssertionError("it never answers")
+
+    quick = Watched(system="shop", guard=replace(GUARD, interval=0.0), rule=RULE)
+    found = await sample(quick, query, 5.0)
+    assert (found.value, found.problem) == (None, "no answer within 2s")

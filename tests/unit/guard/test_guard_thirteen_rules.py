@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from opsconsole.guard.choosing import ATTEMPTS, report
-from opsconsole.guard.decisions import Permission, Report
+from opsconsole.guard.decisions import Permission, Report, watched_of
 from opsconsole.guard.samples import Sample
 from opsconsole.guard.state import LEFT_ALONE, Act, Moment, State, decode, encode, rebase
 from opsconsole.model.flags import RollbackKind
@@ -318,6 +318,14 @@ def test_rule_06_excluded_flags_are_never_touched(more: dict[str, object], guard
     world.run(600)
     assert world.writes == []
     assert world.kinds() == ["no-candidate"]
+
+
+def test_rule_06_what_one_playbook_says_never_to_touch_no_other_guard_touches() -> None:
+    one, two = replace(GUARD, never=("maintenance",)), replace(GUARD, never=("mfa",), only=("m*",))
+    watched = watched_of([("shop", one), ("bank", two)])
+    assert [each.key for each in watched] == ["shop/errors", "bank/errors"]
+    assert {each.guard.never for each in watched} == {("maintenance", "mfa")}
+    assert [each.guard.only for each in watched] == [(), ("m*",)]
 
 
 @pytest.mark.parametrize(
