@@ -23,7 +23,7 @@ SETTINGS = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a life of hours takes too long
     suppress_health_check=[HealthCheck.too_slow],
 )
-RULES = (RULE, replace(RULE, id="latency", title=trusted("Latency"), hold=20.0))
+RULES = (RULE, replace(RULE, id="latency", title=trusted("Latency"), hold=0.0))
 KEYS = ("one", "two", "three", "banner", "switch")
 BAD = (0.2, 0.06, 1.0)
 GOOD = (0.0, 0.04, 0.05)
@@ -90,6 +90,13 @@ class Guarded(RuleBasedStateMachine):
         for world in self.worlds:
             world.permission, world.problem, world.answer = ARMED, "", "done"
         self.incident("errors", [key], False, 8, 0.2)
+
+    @rule(key=st.sampled_from(KEYS), why=st.sampled_from(WHYS))
+    def incident_without_permission(self, key: str, why: str) -> None:
+        for world in self.worlds:
+            world.problem = ""
+        self.permission(False, why)
+        self.incident("latency", [key], False, 8, 0.2)
 
     @rule(looks=st.integers(1, 8), late=st.floats(-1.0, 1.0))
     def time(self, looks: int, late: float) -> None:
