@@ -14,6 +14,7 @@ import msgspec
 from opsconsole.actions.runner import Runner
 from opsconsole.cli.guard_arm import guards_of
 from opsconsole.cli.guard_log import ChangeLog, GuardLog, ToldOutbox
+from opsconsole.cli.guard_page import make_pager
 from opsconsole.cli.wiring import host_name, journal_path, resolve
 from opsconsole.clients.notify import make_channels
 from opsconsole.clients.sources import Sources
@@ -149,6 +150,7 @@ async def _run(
             heartbeat=heartbeat,
             clock=clock,
             read_only=context.read_only,
+            page=make_pager(context, sources, clock),
         )
         log("guard", _begun(context, guards, places.folder, dry_run=dry_run), about="started")
         if once:
