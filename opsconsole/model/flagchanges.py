@@ -121,7 +121,8 @@ def propose(
         return _off(why_not or "no change of it is known")
     before_off = last.before_off if last.before_off is not None else _stood_off(changes, last)
     if (flag.off or last.off) and not before_off:
-        return _undo(flag, last, "the last change turned it off: off again would change nothing")
+        who = "the last change turned it off" if before_off is False else "it is off"
+        return _undo(flag, last, f"{who}: off again would change nothing")
     if before_off is False:
         return _undo(flag, last, "some users had it before the last change")
     if not capabilities.off:

@@ -347,6 +347,7 @@ async def test_the_log_tells_who_changed_what_from_what_to_what(scene: Scene) ->
         assert newest.id
         assert not newest.ours
         assert newest.off in (off, None)
+        assert newest.before_off is False, "users had it before"
         assert newest.after_hash == (await scene.flag(key)).content_hash
         assert newest.before_hash == scene.provider.content_hash(scene.former[key])
         assert scene.provider.content_hash(newest.after) == newest.after_hash

@@ -58,6 +58,8 @@ def _change(entry: Any, number: int, call: FlagCall, items: Items, source: SafeT
         after=after,
         version=version,
         off=None if stands is None else stands.off,
+        before_off=None if was is None else was.off,
+        served=safe("") if was is None else was.serves,
         id=_text(told("id")) or version or f"{key} {at}",
     )
 

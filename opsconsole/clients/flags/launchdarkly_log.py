@@ -113,6 +113,7 @@ class AuditLog:
             after=after,
             version=version,
             off=None if key in self._configured else _off(after),
+            before_off=None if key in self._configured else _off(before),
             id=str(entry.get("_id")),
         )
 
@@ -134,11 +135,11 @@ def _date(entry: Mapping[str, Any]) -> int:
     return date if isinstance(date, int) else 0
 
 
-def _off(after: str) -> bool | None:
+def _off(definition: str) -> bool | None:
     """Whether it was off for everyone: not where an off variation is missing, and the code decides."""
-    if not after:
+    if not definition:
         return None
-    found = json.loads(after)
+    found = json.loads(definition)
     return not found["on"] and found["offVariation"] is not None
 
 

@@ -106,6 +106,8 @@ def _change(event: Event, before: Definition | None, after: Definition | None) -
         after=known.text() if known is not None else "",
         after_hash=known.hash if known is not None else "",
         off=off,
+        before_off=before.off if before is not None and told else None,
+        served=before.serves() if before is not None and told else trusted(""),
         id=str(event.id),
     )
 

@@ -122,8 +122,11 @@ def test_a_log_without_hashes_is_told_once_too() -> None:
     assert len(merged([other], [LAST])) == 2
 
 
-def with_last(flag: Flag = FLAG, caps: Capabilities = CAN, onset: float | None = None, **fields: object) -> str:
+def with_last(
+    flag: Flag = FLAG, caps: Capabilities = CAN, onset: float | None = None, why: str = "", **fields: object
+) -> str:
     found = propose(flag, [msgspec.structs.replace(LAST, **fields)], caps, onset)
+    assert why in found.why
     assert (found.change is not None) == (found.kind is RollbackKind.UNDO)
     assert found.why
     return str(found.words)
@@ -136,7 +139,9 @@ def test_what_was_partly_on_before_is_brought_back() -> None:
 
 def test_a_turn_off_is_undone_and_not_turned_off() -> None:
     off = msgspec.structs.replace(FLAG, off=True, serves=safe("off"))
-    assert with_last(off, off=True, before_off=None) == "undo the last change: off -> 50 %"
+    words, turned_off = "undo the last change: off -> 50 %", "the last change turned it off"
+    assert with_last(off, off=True, why=turned_off) == words
+    assert with_last(off, off=True, before_off=None, why="it is off: off again") == words
     assert with_last(off, off=True, before_off=True) == "off", "it was off before as well"
 
 
