@@ -14,8 +14,10 @@ import contextlib
 import json
 import random
 import tempfile
+import threading
 import time
 from pathlib import Path
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 from UnleashClient import UnleashClient
@@ -29,10 +31,16 @@ USERS = 500
 TICK = 0.05
 
 
+class Client(Protocol):
+    """What of Unleash's SDK is used; other providers can be asked through it too."""
+
+    def is_enabled(self, feature_name: str, context: dict[str, Any] | None = None) -> bool: ...
+
+
 class Ruleiq:
     """The service and its metrics. `registry` is what it exports."""
 
-    def __init__(self, client: UnleashClient, flags: list[str], faults: Path) -> None:
+    def __init__(self, client: Client, flags: list[str], faults: Path) -> None:
         self._client, self._flags, self._faults = client, flags, faults
         self._random = random.Random(7)
         self._shares = {"errors": 0.0, "bad": BAD}
@@ -68,6 +76,17 @@ class Ruleiq:
         self._requests.labels("POST", ENDPOINT, status).inc()
         self._duration.labels("POST", ENDPOINT).observe(self._random.uniform(0.02, 0.3))
 
+    def run(self, until: threading.Event) -> None:
+        """Serve RATE requests a second until then."""
+        owed, last = 0.0, time.monotonic()
+        while not until.wait(TICK):
+            now = time.monotonic()
+            owed, last = min(owed + (now - last) * RATE, 2 * RATE), now
+            self.look()
+            while owed >= 1.0:
+                self.serve()
+                owed -= 1.0
+
     def look(self) -> None:
         """Obey the fault file, if there is one."""
         with contextlib.suppress(OSError, ValueError):
@@ -94,15 +113,7 @@ def main() -> None:
         client.initialize_client()
         service = Ruleiq(client, options.flag, options.faults)
         start_http_server(options.port, addr="127.0.0.1", registry=service.registry)
-        owed, last = 0.0, time.monotonic()
-        while True:
-            time.sleep(TICK)
-            now = time.monotonic()
-            owed, last = min(owed + (now - last) * RATE, 2 * RATE), now
-            service.look()
-            while owed >= 1.0:
-                service.serve()
-                owed -= 1.0
+        service.run(threading.Event())
 
 
 if __name__ == "__main__":
