@@ -104,11 +104,12 @@ def flag_row(
     narrow = width < COMPACT
     row.add(flag.name, theme["strong" if flag.enabled else "dim"], 16 if narrow else 26)
     row.space()
-    state = f"on ({flag.default_variant})" if flag.enabled and flag.default_variant else "on"
-    row.add(state if flag.enabled else "off", theme["plain" if flag.enabled else "dim"], 10 if narrow else 14)
-    row.space()
+    cells = 10 if narrow else 14
     warned = width_of(clean(suspicion, glyphs)) + 4 if suspicion else 0
-    if row.left >= 23 + 20 + warned:
+    serves = row.left - cells - 1 >= 23 + 20 + warned
+    row.add(_flag_state(flag, 0 if serves else cells), theme["plain" if flag.enabled else "dim"], cells)
+    row.space()
+    if serves:
         targeting = " +targeting" if flag.has_targeting else ""
         row.add(f"{flag.serves}{targeting}", None, 22)
         row.space()
@@ -124,6 +125,15 @@ def flag_row(
         row.add(f"{glyphs.high} ", theme["high"])
         row.add(suspicion, theme["high"])
     return row.done()
+
+
+def _flag_state(flag: Flag, cells: int) -> str:
+    """`on (v2)`, with the share of users who get something else than the safe variant where it has room."""
+    if not flag.enabled:
+        return "off"
+    state = f"on ({flag.default_variant})" if flag.default_variant else "on"
+    whole = f"{state} {flag.rollout:g} %" if flag.rollout is not None else state
+    return whole if width_of(whole) <= cells else state
 
 
 def verdict_row(

@@ -249,3 +249,11 @@ def test_a_restored_or_refused_rollback_is_none() -> None:
     found = rollback_of(rolled_back(), "new_pricing")
     assert found is not None
     assert found.verified == NOW - 59
+
+
+async def test_the_rollout_is_there_in_few_columns_too() -> None:
+    dark, pricing = flagset().flags
+    part = msgspec.structs.replace(dark, rollout=25.0, default_variant=trusted("off"))
+    flags = msgspec.structs.replace(flagset(), flags=(part, pricing))
+    async with driven(FlagsScreen, full(flags=flags), (80, 24)) as screen:
+        assert "on (off) 25 %" in screen.text.split("\n")[4]
