@@ -94,6 +94,9 @@ class EditedServer:
             reply = connection.getresponse()
             said, found = reply.read(), reply.headers.get("Content-Type", "text/plain")
             answer = self.edit(Answer(handler.path, body.decode(), reply.status, said, found))
+        except (OSError, http.client.HTTPException):  # it is gone: as without us, there is no answer
+            handler.close_connection = True
+            return
         finally:
             connection.close()
         time.sleep(answer.delay)

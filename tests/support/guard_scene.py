@@ -55,10 +55,10 @@ class RuleiqApp(Server):
 
     def __init__(self, directory: Path, unleash: Unleash, flags: Sequence[str]) -> None:
         super().__init__(directory)
-        self._unleash, self._flags = unleash, tuple(flags)
+        self._unleash, self.flags = unleash, tuple(flags)
 
     def command(self) -> Sequence[str]:
-        named = [word for flag in self._flags for word in ("--flag", flag)]
+        named = [word for flag in self.flags for word in ("--flag", flag)]
         asked = ("--unleash", self._unleash.url, "--token", self._unleash.client_token)
         place = ("--port", str(self.port), "--faults", str(self.directory / "faults.json"))
         program = (sys.executable, "-m", "tests.support.ruleiq_app")
