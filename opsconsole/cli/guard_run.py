@@ -150,7 +150,7 @@ async def _run(
             heartbeat=heartbeat,
             clock=clock,
             read_only=context.read_only,
-            page=make_pager(context, sources, clock),
+            page=None if dry_run else make_pager(context, sources, clock),
         )
         log("guard", _begun(context, guards, places.folder, dry_run=dry_run), about="started")
         if once:

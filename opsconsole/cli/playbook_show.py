@@ -216,6 +216,8 @@ def _guard(playbook: Playbook) -> list[str]:
         if rule.traffic:
             lines.append(f"    counts from {rule.min_traffic:g} requests/s")
             lines += [f"  {line}" for line in _query(rule.traffic)]
+        if rule.alert:
+            lines.append(f"    alert: {safe(rule.alert, 80)}")
     if guard.never:
         lines.append(f"  never: {', '.join(safe(flag, 80) for flag in guard.never)}")
     if guard.only:

@@ -157,6 +157,10 @@ GUARD_RULE: Table = {
     "unit": _UNIT,
     "traffic": Key("A PromQL expression in requests a second; goes with min_traffic.", text()),
     "min_traffic": Key("With less traffic than this the value does not count.", number(0)),
+    "alert": Key(
+        "The alert of rules.yaml for the same trouble: the guard's page joins its; found by metrics if left out.",
+        text(),
+    ),
 }
 
 GUARD: Table = {

@@ -285,6 +285,7 @@ def _guard_rule(section: Section, ids: Ids) -> GuardRule:
         below=_bound(section, "below"),
         hold=section.duration("for", 0.0, 0.0, _DAY),
         unit=section.choice("unit", UNITS, "none", "a unit"),
+        alert=section.text("alert"),
         **_traffic(section),
     )
 

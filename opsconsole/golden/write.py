@@ -203,4 +203,5 @@ def _guard_rule(rule: GuardRule) -> Tree:
         "unit": rule.unit if rule.unit != "none" else None,
         "traffic": rule.traffic or None,
         "min_traffic": number(rule.min_traffic) if rule.traffic else None,
+        "alert": rule.alert or None,
     }

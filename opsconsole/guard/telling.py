@@ -15,8 +15,14 @@ from opsconsole.guard.store import StateStore
 from opsconsole.model.guard import GuardEvent
 from opsconsole.text import SafeText, safe, trusted
 
-_PAGE_SECONDS = 3.0
-"""The longest that Alertmanager is waited for before people are told."""
+PAGE_SECONDS = 2.0
+"""The longest that Alertmanager is waited for before people are told: of all that a round has to tell."""
+
+ASK_AGAIN = 30.0
+"""Seconds after which it is asked again when it did not answer."""
+
+_KEPT = 20
+"""Incidents whose alert is kept in mind."""
 
 Page = Callable[[str, str, str], Awaitable[tuple[Mapping[str, str], str]]]
 """The raw labels and dedup_key of the alert of a system, rule id and incident. May raise OpsError."""
@@ -41,6 +47,7 @@ class Teller:
         self._page = page
         self._problem = problem
         self._pages: Mapping[str, tuple[Mapping[str, str], str]] = {}
+        self._ask_from = 0.0  # by the clock of asyncio
         self._delivery: asyncio.Task[None] | None = None
         self._fault = ""
 
@@ -60,10 +67,11 @@ class Teller:
     async def hand_on(self) -> None:
         """Give what is to be told to the journal and the outbox. What they do not take is given again. Raises
         GuardError."""
+        until = asyncio.get_running_loop().time() + PAGE_SECONDS
         for event in self._store.waiting():
             kept = self.journalled([event])
             try:
-                self._outbox.put(await self._paged(event))
+                self._outbox.put(await self._paged(event, until))
             except OpsError as error:
                 self._problem("outbox", error.message)
                 return
@@ -73,21 +81,29 @@ class Teller:
             if kept:
                 self._store.handed_on(event.id)
 
-    async def _paged(self, event: GuardEvent) -> GuardEvent:
-        """The event with the alert that it belongs to: the same one for a whole incident, once there is one."""
+    async def _paged(self, event: GuardEvent, until: float) -> GuardEvent:
+        """The event with the alert that it belongs to: the same one for a whole incident, once there is one. It
+        is told without when that is not known by `until`, whatever fails."""
         if self._page is None:
             return event
         labels, key = self._pages.get(event.incident, ({}, ""))
-        if not labels:
+        if not labels and self._ask_from <= asyncio.get_running_loop().time() < until:
             try:
-                async with asyncio.timeout(_PAGE_SECONDS):
+                async with asyncio.timeout_at(until):
                     labels, key = await self._page(event.system, event.rule, event.incident)
             except (OpsError, TimeoutError) as error:
-                words = error.message if isinstance(error, OpsError) else "no answer in time"
-                self._problem("page", f"the alert is not known: {words}")
+                words = error.message if isinstance(error, OpsError) else "Alertmanager gave no answer in time"
+                self._not_paged(f"told without the alert that it belongs to: {words}")
+            except Exception as error:  # noqa: BLE001  a fault here must not keep people from hearing
+                self.fault(error)
+                self._not_paged("told without the alert that it belongs to")
         if labels:
-            self._pages = {event.incident: (labels, key)}
+            self._pages = dict([*self._pages.items(), (event.incident, (labels, key))][-_KEPT:])
         return replace(event, labels=labels, dedup_key=key)
+
+    def _not_paged(self, words: str) -> None:
+        self._ask_from = asyncio.get_running_loop().time() + ASK_AGAIN
+        self._problem("page", words)
 
     def deliver(self) -> None:
         """Have the messages sent, while the next round is made."""

@@ -37,6 +37,10 @@ def known(folder: Folder) -> Iterator[Spot]:
             if name not in names:
                 text = f"the alert {name} is not in rules.yaml"
                 yield Spot(book.path, book.front_line("alerts"), text, nearest(name, names))
+    for entry in folder.guard_alerts:
+        if entry.text not in names:
+            text = f"the alert {entry.text} is not in rules.yaml: no page of the guard can join it"
+            yield Spot(folder.source.path, entry.line, text, nearest(entry.text, names))
     for test in folder.rule_tests:
         if test.alert not in names:
             text = f"the alert {test.alert} is not in rules.yaml: a test that it does not fire proves nothing"

@@ -80,6 +80,13 @@ class Folder:
         return rule_tests_of(self.tests)
 
     @cached_property
+    def guard_alerts(self) -> tuple[Entry, ...]:
+        """The alerts that the rules of the guard name."""
+        rules = inside(self.source.root, "guard", "rules")
+        found = (entries(rule).get("alert") for rule in (rules.items if rules is not None else ()))
+        return tuple(entry for entry in found if entry is not None and entry.text)
+
+    @cached_property
     def books(self) -> tuple[Book, ...]:
         """The runbooks by path."""
         unique = {book.path: book for book in self.playbook.runbooks.values()} if self.playbook else {}

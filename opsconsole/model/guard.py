@@ -16,6 +16,7 @@ class GuardRule(msgspec.Struct, frozen=True, kw_only=True):
 
     `hold` (`for:` in the file) is seconds that it must last; `unit` is one of opsconsole.model.units.UNITS.
     With `traffic`, an expression in requests a second, a value counts only while that is at least `min_traffic`.
+    `alert` names the alert of `rules.yaml` about the same trouble, "" for none.
     """
 
     id: str
@@ -27,6 +28,7 @@ class GuardRule(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = "none"
     traffic: str = ""
     min_traffic: float = 0.0
+    alert: str = ""
 
     def crossed(self, value: float) -> bool:
         """Whether the value is beyond the bound; never for NaN."""

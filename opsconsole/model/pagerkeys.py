@@ -49,11 +49,6 @@ def incident_key(context: str, incident: str) -> str:
     return f"{key[:180]}-{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def is_own(key: str) -> bool:
-    """Whether a key is not an alert's."""
-    return key.startswith(OWN)
-
-
 def _quoted(value: str) -> str:
     """As Go's %q writes it."""
     return f'"{"".join(map(_char, value))}"'

@@ -6,8 +6,14 @@ import asyncio
 import json
 from pathlib import Path
 
+from opsconsole.cli.guard_page import make_pager
+from opsconsole.clients.notify import make_channels
+from opsconsole.clients.sources import Sources
+from opsconsole.clock import SystemClock
+from opsconsole.config.schema import ClusterConfig, Context, Endpoint, NotifyConfig, SecretSource
 from opsconsole.model.pagerkeys import alert_key
 from opsconsole.model.routing import parse_routing
+from tests.support.guard_events import an_event
 from tests.support.scripted import ScriptedServer, json_reply
 from tests.support.servers import START_LIMIT, Alertmanager, http
 
@@ -81,3 +87,51 @@ async def test_the_key_is_the_one_that_alertmanager_sends(tmp_path: Path) -> Non
     assert alert_key([], ALERTS[0]) == "", "nothing is known of the routing"
     other = parse_routing("route: {receiver: p}\nreceivers: [{name: p, pagerduty_configs: [{}]}]")
     assert alert_key([routing, other], ALERTS[0]) == "", "the members do not agree"
+
+
+GUARDED = """\
+route: {receiver: pager, group_by: [alertname, job], group_wait: 1ms}
+receivers:
+  - name: pager
+    pagerduty_configs: [{routing_key: 0123456789abcdef0123456789abcdef, url: "%(url)s/v2/enqueue"}]
+"""
+
+
+async def test_the_page_of_the_guard_joins_that_of_the_alert(tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("0123456789abcdef0123456789abcdef")
+    secret.chmod(0o600)
+    firing = {"alertname": "HighErrorRate", "severity": "critical", "job": "ruleiq"}
+    async with ScriptedServer() as receiver:
+        receiver.on("*", json_reply({"status": "success"}, status=202))
+        server = Alertmanager(tmp_path / "am", config=GUARDED % {"url": receiver.url})
+        await asyncio.to_thread(server.start)
+        cluster = ClusterConfig(name="main", members=(Endpoint(url=server.url),))
+        context = Context(name="prod", playbooks=("ruleiq",), alertmanager=(cluster,))
+        sources = Sources(context, SystemClock())
+        notify = NotifyConfig(
+            name="pd", kind="pagerduty", endpoint=Endpoint(url=receiver.url), secret=SecretSource(file=secret)
+        )
+        alerts, changes = make_channels([notify], SystemClock())
+        pager = make_pager(context, sources, SystemClock())
+        assert pager is not None
+        try:
+            await asyncio.to_thread(server.post_alerts, [{"labels": firing}])
+            labels, key = await pager("ruleiq", "error_rate", "incident-1")
+            assert labels == firing
+            await alerts.send(an_event(dedup_key=key, labels=labels))
+            try:
+                async with asyncio.timeout(START_LIMIT):
+                    while len(sent := receiver.asked("/v2/enqueue")) < 2:
+                        await asyncio.sleep(0.02)
+            except TimeoutError:
+                raise AssertionError(f"PagerDuty heard {len(sent)} of 2; {server.log()[-2000:]}") from None
+            assert await pager("ruleiq", "db_pool", "incident-2") == ({}, "opsconsole/prod/incident-2")
+        finally:
+            await sources.aclose()
+            await alerts.aclose()
+            await changes.aclose()
+            await asyncio.to_thread(server.stop)
+    said = [json.loads(request.body) for request in sent]
+    assert {each["dedup_key"] for each in said} == {key}, said
+    assert {each.get("client") for each in said} == {"Alertmanager", "opsconsole guard"}

@@ -13,7 +13,7 @@ from opsconsole.clock import Clock
 from opsconsole.config.schema import Endpoint, NotifyConfig
 from opsconsole.model.guard import GuardEvent
 from opsconsole.model.guard_words import diff_lines, facts, headline, next_steps
-from opsconsole.model.pagerkeys import MAX_KEY, incident_key, is_own
+from opsconsole.model.pagerkeys import MAX_KEY, incident_key
 from opsconsole.text import SafeText, safe
 
 MAX_BYTES = 512 * 1024
@@ -51,8 +51,9 @@ class _PagerDuty:
 
 
 class PagerDutyAlerts(_PagerDuty):
-    """Triggers for what a person has to know now, and resolves what it triggered under keys of its own. Those of
-    alerts are left for Alertmanager to resolve, which alone knows whether they still fire."""
+    """Triggers for what a person has to know now, and resolves what it triggered under keys of its own, such as
+    what it told before the alert fired. Those of alerts are left for Alertmanager to resolve, which alone knows
+    whether they still fire."""
 
     resolves = True
     """Whether what was sent stays open until it is told that it is over."""
@@ -65,20 +66,19 @@ class PagerDutyAlerts(_PagerDuty):
 
     def wants(self, event: GuardEvent) -> bool:
         if _resolves(event):
-            return is_own(dedup_key(event))
+            return True
         if self._config.on:
             return wanted(event, self._config.on)
         return event.page or event.kind in _ALERTS
 
     async def send(self, event: GuardEvent) -> None:
-        key = dedup_key(event)
         if _resolves(event):
-            await self._send({"event_action": "resolve", "dedup_key": key})
+            await self._send({"event_action": "resolve", "dedup_key": own_key(event)})
             return
         await self._send(
             {
                 "event_action": "trigger",
-                "dedup_key": key,
+                "dedup_key": dedup_key(event),
                 "client": "opsconsole guard",
                 "payload": {
                     **_payload(event),
@@ -110,13 +110,18 @@ class PagerDutyChanges(_PagerDuty):
 
 
 def dedup_key(event: GuardEvent) -> str:
-    """The event's own key, or that of its incident. That a rule is blind is an incident of its own: it ends when
-    the guard sees again, whatever the rule then says."""
+    """The event's own key, or that of its incident."""
+    key = event.dedup_key
+    return key if key and len(key) <= MAX_KEY and event.kind not in _SIGHT else own_key(event)
+
+
+def own_key(event: GuardEvent) -> str:
+    """The key of what no alert is known for. That a rule is blind is an incident of its own: it ends when the
+    guard sees again, whatever the rule then says."""
     rule = f"{event.system}/{event.rule}"
     if event.kind in _SIGHT:
         return incident_key(event.context, f"blind/{rule}")
-    key = event.dedup_key
-    return key if key and len(key) <= MAX_KEY else incident_key(event.context, event.incident or rule)
+    return incident_key(event.context, event.incident or rule)
 
 
 def _resolves(event: GuardEvent) -> bool:

@@ -132,9 +132,17 @@ guard:
   cooldown: 2h
   blind_after: 90s
   rules:
-    - {id: errors, expr: a / b, above: 0.05, traffic: b, min_traffic: 0.5}
+    - {id: errors, expr: a / b, above: 0.05, traffic: b, min_traffic: 0.5, alert: HighErrors}
 """
-    rule = GuardRule(id="errors", title=trusted("errors"), expr="a / b", above=0.05, traffic="b", min_traffic=0.5)
+    rule = GuardRule(
+        id="errors",
+        title=trusted("errors"),
+        expr="a / b",
+        above=0.05,
+        traffic="b",
+        min_traffic=0.5,
+        alert="HighErrors",
+    )
     assert load(tmp_path, text).guard == Guard(
         rules=(rule,),
         only=("new_*", "tag:canary", "type:release"),

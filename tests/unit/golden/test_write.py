@@ -178,7 +178,9 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_every_key_of_the_guard_is_written() -> None:
     guard = Guard(
-        rules=(GuardRule(id="e", title=safe("E"), expr="a / b", above=0.05, traffic="b", min_traffic=0.5),),
+        rules=(
+            GuardRule(id="e", title=safe("E"), expr="a / b", above=0.05, traffic="b", min_traffic=0.5, alert="A"),
+        ),
         never=("kill",),
         only=("new_*", "tag:canary"),
         kind=RollbackKind.UNDO,

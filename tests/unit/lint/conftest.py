@@ -24,7 +24,7 @@ evidence:
 guard:
   never: [maintenance]
   rules:
-    - {id: errors, expr: 'sum(rate(errors_total{job="shop"}[5m]))', above: 1}
+    - {id: errors, alert: SlowAnswers, expr: 'sum(rate(errors_total{job="shop"}[5m]))', above: 1}
 silences:
   - name: deploy
     duration: 20m

@@ -44,6 +44,7 @@ FAULTS = [
     # alerts
     (R, "\n      - alert: SlowAnswers", "\n      - {alert: SlowAnswers, expr: answer_seconds > 2, labels: {severity: warning}, annotations: {runbook_url: slow-answers}}\n      - alert: SlowAnswers", "alert-twice", R, "      - alert: SlowAnswers", "there are two alerts named SlowAnswers"),
     (P, "  SlowAnswers: {", "  Slowness: {}\n  SlowAnswers: {", "alert-unknown", P, "Slowness:", "the alert Slowness is not in rules.yaml"),
+    (P, "alert: SlowAnswers,", "alert: SlowAnswer,", "alert-unknown", P, "alert: SlowAnswer,", "SlowAnswer is not in rules.yaml: no page of the guard can join it"),
     (SLOW, "[SlowAnswers]", "[SlowAnswers, Slowness]", "alert-unknown", SLOW, "alerts:", "the alert Slowness is not in rules.yaml"),
     (T, "{eval_time: 1m, alertname: SlowAnswers}", "{eval_time: 1m, alertname: SlowAnswers}\n      - {eval_time: 1m, alertname: SlowAnswer}", "alert-unknown", T, "SlowAnswer}", "a test that it does not fire proves nothing"),
     (P, "  SlowAnswers: {panel: answers}\n", "", "alert-unlisted", R, "alert: SlowAnswers", "is not in the alerts of playbook.yaml"),
