@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
 from tests.support.flag_servers import PostgreSQL, Redis, Unleash
+from tests.support.guard_scene import GuardScene, MakeScene
 from tests.support.scripted import ScriptedServer
 from tests.support.servers import Alertmanager, AlertmanagerClusterOf, Prometheus, Server
 
@@ -87,6 +90,18 @@ def unleash(tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL) ->
     """A real Unleash. Shared: use flag names of your own, and leave it running."""
     with Unleash(tmp_path_factory.mktemp("unleash"), postgresql) as server:
         yield server
+
+
+@pytest.fixture
+def make_scene(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[MakeScene]:
+    """Scenes for a guard, in which nobody else changes flags: `make_scene("flag", compress=10.0, guard=QUICK)`."""
+    with ExitStack() as stack:
+
+        def make(*names: str, **options: Any) -> GuardScene:
+            unleash = stack.enter_context(Unleash(tmp_path / "unleash", postgresql))
+            return stack.enter_context(GuardScene(tmp_path, unleash, *names, **options))
+
+        yield make
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +29,7 @@ import yaml
 from opsconsole.config.playbooks import find_playbook
 from opsconsole.demo.compress import compressed_copy
 from opsconsole.demo.heard import receivers_on_loopback
+from opsconsole.model.guard import EVENT_KINDS
 from tests.support.counting_proxy import CountingProxy
 from tests.support.flag_servers import Unleash, rollout
 from tests.support.servers import Alertmanager, Prometheus, Server, http, require, wait_for
@@ -37,6 +38,12 @@ ROOT = Path(__file__).resolve().parents[2]
 CONTEXT = "live"
 RULE = "error_rate"
 """The rule of the playbook's guard that the flags of the scene make break."""
+
+QUICK = {"interval": "1s", "clear_for": "2s", "blind_after": "10s"}
+"""What makes a guard with compressed rules quick."""
+
+MakeScene = Callable[..., "GuardScene"]
+"""Makes a scene that has started, with an Unleash of its own; takes what GuardScene takes after that."""
 
 SCRAPES = """\
 global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
@@ -150,18 +157,39 @@ class GuardProcess(Server):
     def environment(self) -> Mapping[str, str]:
         return self._scene.environment
 
+    @property
+    def runs(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def _answers(self) -> bool:
         return bool(self.log().strip())
 
 
 class GuardScene:
     """`names` are the flags of the application, `flag` the first of them: made anew, on for nobody. `compress`
-    divides the delays and windows of the playbook, its guard's too; 1 leaves it as it is shipped."""
+    divides the delays and windows of the playbook, its guard's too; 1 leaves it as it is shipped. `guard` are keys
+    of its `guard:` section that are to be otherwise.
 
-    def __init__(self, folder: Path, unleash: Unleash, *names: str, compress: float = 1.0) -> None:
+    The flags of an Unleash that others use as well are suspects too, while they change.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        unleash: Unleash,
+        *names: str,
+        compress: float = 1.0,
+        guard: Mapping[str, object] | None = None,
+    ) -> None:
         self.folder, self.unleash = folder, unleash
         self.names = names or ("new_assessment_engine",)
         self.playbook = compressed_copy(find_playbook("ruleiq"), folder / "ruleiq", compress)
+        if guard:
+            file = self.playbook / "playbook.yaml"
+            content = yaml.safe_load(file.read_text())
+            content["guard"].update(guard)
+            file.write_text(yaml.safe_dump(content, sort_keys=False))
         self.receiver = Receiver()
         receivers_on_loopback(self.playbook, self.receiver.url)
         self.alertmanager = Alertmanager(folder / "alertmanager", config=self.playbook / "alertmanager.yaml")
@@ -243,6 +271,36 @@ class GuardScene:
             cwd=self.folder,
         )
 
+    def arm(self) -> None:
+        """Let the guards write for an hour."""
+        done = self.run("guard", "arm", "--for", "1h", "--reason", "a test", "--yes", "--context", CONTEXT)
+        assert done.returncode == 0, done.stderr
+
+    @property
+    def kill_switch(self) -> Path:
+        """The file that stops every write, when it is there."""
+        return self.folder / "state" / "guard" / CONTEXT / "stop"
+
+    def status(self) -> dict[str, Any]:
+        """The guard's own last word, empty when there is none."""
+        told = self.run("guard", "status", "--json").stdout
+        return dict(json.loads(told)["status"] or {}) if told.strip() else {}
+
+    def phase(self, rule: str = RULE) -> str:
+        """Where the guard says that a rule is, "" when it does not say."""
+        rules = self.status().get("rules", ())
+        return next((str(one["phase"]) for one in rules if one["rule"] == rule), "")
+
+    def journalled(self, words: str) -> bool:
+        """Whether the journal has these words."""
+        files = (self.folder / "state").glob("journal.db*")
+        return any(words.encode() in file.read_bytes() for file in files)
+
+    def turned_off(self, flag: str = "") -> int:
+        """How often a flag was turned off, by the log of Unleash."""
+        events = self.unleash.events(flag or self.flag)
+        return sum(event["type"] == "feature-environment-disabled" for event in events)
+
     def guard(self, *arguments: str) -> GuardProcess:
         """Start one more `opsconsole guard run`; it ends with the scene."""
         guard = GuardProcess(self.folder / f"guard-{len(self.guards)}", self, *arguments)
@@ -286,13 +344,20 @@ class GuardScene:
         token = self.folder / "token"
         token.write_text(self.unleash.token)
         token.chmod(0o600)
+        kinds = sorted(set(EVENT_KINDS) - {"test"})
+        hook = {"kind": "webhook", "name": "hook", "url": f"{self.receiver.url}/guard", "on": kinds}
         context = {
             "environment": "production",
             "playbooks": [str(self.playbook)],
             "prometheus": {"url": self.prometheus_proxy.url},
             "alertmanager": [{"name": "main", "members": [self.alertmanager.url]}],
-            "flags": {"provider": "unleash", "url": self.unleash_proxy.url, "token_file": str(token)},
-            "guard": {"notify": [{"kind": "webhook", "name": "hook", "url": f"{self.receiver.url}/guard"}]},
+            "flags": {
+                "provider": "unleash",
+                "url": self.unleash_proxy.url,
+                "token_file": str(token),
+                "timeout": "3s",
+            },
+            "guard": {"notify": [hook]},
         }
         file = self.folder / "config.yaml"
         file.write_text(yaml.safe_dump({"current_context": CONTEXT, "contexts": {CONTEXT: context}}))
