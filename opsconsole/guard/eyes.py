@@ -139,9 +139,11 @@ class FlagEyes:
     async def _look(self, flags: Flags, state: State) -> FlagView:
         now = self._clock.monotonic()
         try:
-            if now - self._read_at >= self._gap - 0.001:
+            logged = self._log_is_due(state, now)
+            # A change in the log that the flags were read before would look like one that was undone since.
+            if logged or now - self._read_at >= self._gap - 0.001:
                 await self._read(flags, now)
-            changes = await self._known(state, now)
+            changes = await self._known(state, now) if logged else self._log
         except OpsError as error:
             if now - self._read_at <= _LASTS and now - self._log_at <= _LASTS:
                 return self._view
@@ -159,11 +161,13 @@ class FlagEyes:
         self._read_at = now
         self._view = FlagView(flags=found, changes=self._log, looks=apart, propagation=self.propagation)
 
-    async def _known(self, state: State, now: float) -> tuple[FlagChange, ...]:
-        """The changes, asked for while something may be decided on them. Raises FlagError or ActionError."""
+    def _log_is_due(self, state: State, now: float) -> bool:
+        """The log is asked for while something may be decided on it."""
         deciding = any(rule.run >= 1 or rule.incident for rule in state.rules.values())
-        if not deciding or now - self._log_at < max(_LOG_GAP, self._gap) - 0.001:
-            return self._log
+        return deciding and now - self._log_at >= max(_LOG_GAP, self._gap) - 0.001
+
+    async def _known(self, state: State, now: float) -> tuple[FlagChange, ...]:
+        """The changes. Raises FlagError or ActionError."""
         onset = min((rule.onset for rule in state.rules.values() if rule.onset), default=self._clock.now())
         self._log = await self._changes.flag_changes(onset - self._look_back - _MARGIN)
         self._log_at = now

@@ -80,6 +80,17 @@ async def test_a_provider_with_a_limit_is_not_asked_more_often_than_it_takes() -
     assert provider.reads >= 50
 
 
+async def test_a_change_that_is_in_the_log_is_in_the_flags_that_were_read() -> None:
+    """Else a flag that was just changed would look as if someone had changed it again."""
+    provider = Provider(limit=15.0)
+    seen, clock = eyes(provider)
+    await seen.look(CALM)
+    clock.advance(5.0)
+    view = await seen.look(BREACH)
+    assert (provider.reads, provider.logs) == (2, 1), "read again, though it was read 5 s ago"
+    assert view.flags is not None
+
+
 async def test_what_was_seen_a_moment_ago_will_do() -> None:
     for failure in (FlagUnavailable("timed out"), FlagRateLimited("too many")):
         provider = Provider()
