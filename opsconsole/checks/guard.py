@@ -89,7 +89,7 @@ def _doubts(status: GuardStatus, now: float) -> Iterator[Finding]:
         yield Level.WARNING, status.killed, trusted("remove the file to let it write again")
     if status.undelivered:
         waiting = count(status.undelivered, "notification")
-        yield Level.WARNING, trusted(f"{waiting} not delivered yet"), trusted("opsconsole guard status")
+        yield Level.WARNING, trusted(f"{waiting} not delivered yet"), trusted("opsconsole guard outbox")
     if status.problem:
         yield Level.WARNING, status.problem, trusted("see the guard's log")
 

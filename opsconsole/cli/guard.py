@@ -81,8 +81,11 @@ def status(
 ) -> None:
     """Show whether the guard does its work, and where each of its rules is.
 
-    From its file on this machine, else from its metrics in Prometheus. Ends with 0 when it does, 1 when something
-    is wrong (not armed though expected, kill switch, undelivered), 3 when it has stopped, is blind or not known.
+    From its file on this machine, else from its metrics in Prometheus. The word on the first line is that of
+    `check --only flags.guard`.
+
+    Exit code 0 OK, 1 WARNING (not armed though expected, kill switch, undelivered), 3 CRITICAL (it has stopped) or
+    UNKNOWN (it is blind, or not known); as of `systemctl status`, where `check` has 2 for CRITICAL.
     """
     from opsconsole.cli.guard_status import show_status
 

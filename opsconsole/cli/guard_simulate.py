@@ -11,7 +11,7 @@ import typer
 
 from opsconsole.cli.acting import Acting, tell
 from opsconsole.cli.options import connected
-from opsconsole.cli.tables import write_json, write_table
+from opsconsole.cli.tables import table_width, write_json, write_table, write_text
 from opsconsole.cli.wiring import load_playbooks
 from opsconsole.clock import LocalZone
 from opsconsole.config.discover import Options
@@ -23,6 +23,9 @@ from opsconsole.text import SafeText, safe, trusted
 if TYPE_CHECKING:
     from opsconsole.guard.simulate import Found, History, Score
     from opsconsole.model.guardhistory import Known
+
+_WIDE = 110
+"""Cells of a line from which both times fit."""
 
 _MOST_LOOKS = 200_000
 """Looks at each rule: at 10 s this is three weeks."""
@@ -157,7 +160,10 @@ def _data(scores: Sequence[Score], known: Sequence[Known], since: float, until: 
 def _print(scores: Sequence[Score], known: Sequence[Known], log: Sequence[FlagChange] | None, now: float) -> None:
     first = scores[0]
     headers = ["first breach", "decided", "after", "rule", "what", "flag"]
-    write_table(headers, [_row(one, now) for one in first.found])
+    rows = [_row(one, now) for one in first.found]
+    if table_width() < _WIDE:  # the two columns beside it tell the same
+        headers, rows = ["first breach", *headers[2:]], [[row[0], *row[2:]] for row in rows]
+    write_table(headers, rows, whole=headers[:-1])
     if log is not None:
         tell(f"{len(log)} flag changes are known")
     if first.blind > 0:
@@ -167,6 +173,7 @@ def _print(scores: Sequence[Score], known: Sequence[Known], log: Sequence[FlagCh
         for name in first.missed:
             tell(f"missed: {name or 'an incident without a name'}")
     if len(scores) > 1:
+        write_text("\n")
         ordered = sorted(scores, key=lambda one: one.factor)
         scored = ["found", "missed", "false"] if known else []
         write_table(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import textwrap
+from collections.abc import Sequence
 
 import msgspec
 
 from opsconsole.checks.guard import judge_guard
-from opsconsole.cli.tables import write_json, write_table
+from opsconsole.cli.tables import table_width, write_json, write_text
 from opsconsole.cli.wiring import resolve
 from opsconsole.clients.guardfile import GuardFiles
 from opsconsole.clients.sources import Sources
@@ -20,9 +22,10 @@ from opsconsole.config.schema import Context
 from opsconsole.errors import SourceError
 from opsconsole.guard.arming import ArmingFile, armed_words
 from opsconsole.guard.killswitch import KillSwitchFile
-from opsconsole.model.guard import GuardStatus
+from opsconsole.model.guard import GuardStatus, RuleStatus
 from opsconsole.model.guardstatus import GuardSeen, is_over
 from opsconsole.model.verdicts import Level, Verdict
+from opsconsole.render.row import fit, width_of
 from opsconsole.render.times import ago
 from opsconsole.state.guard_polls import look_for_guard
 from opsconsole.text import SafeText, safe, trusted
@@ -95,7 +98,7 @@ def _shown(context: Context, seen: GuardSeen, verdict: Verdict, clock: SystemClo
         verdict=verdict.level.name,
         reason=verdict.reason,
         evidence=verdict.evidence,
-        hint=verdict.hint,
+        hint=safe(verdict.hint.removesuffix("opsconsole guard status").strip()),
         running=seen.status is not None and not is_over(seen.status, clock.now()),
         where=seen.where,
         arming=arming.problem or armed_words(armed, clock.now()),
@@ -117,18 +120,27 @@ def _print(shown: GuardShown, now: float) -> None:
     if status is None or not status.rules:
         return
     sys.stdout.write("\n")
-    was = "" if shown.running else "was "
-    write_table(
-        ["rule", "phase", "since", "value", "title", "why"],
-        [
-            [
-                safe(f"{rule.system}/{rule.rule}", 80),
-                safe(f"{was}{rule.phase.value}"),
-                trusted(f"{ago(now - rule.since)} ago" if rule.since else ""),
-                trusted("" if rule.value is None else f"{rule.value:.4g}"),
-                rule.title,
-                rule.reason,
-            ]
-            for rule in status.rules
-        ],
-    )
+    _print_rules(status.rules, now, was="" if shown.running else "was ")
+
+
+def _print_rules(rules: Sequence[RuleStatus], now: float, *, was: str) -> None:
+    """A line for each, and its reason below it: that may be long."""
+    rows = [
+        (
+            safe(f"{rule.system}/{rule.rule}", 80),
+            safe(f"{was}{rule.phase.value}"),
+            f"{ago(now - rule.since)} ago" if rule.since else "",
+            "" if rule.value is None else f"{rule.value:.4g}",
+            rule.title,
+        )
+        for rule in rules
+    ]
+    headers = ("rule", "phase", "since", "value", "title")
+    widths = [max(map(width_of, column)) for column in zip(headers, *rows, strict=True)]
+    reasons = [trusted(""), *(rule.reason for rule in rules)]
+    for row, reason in zip((headers, *rows), reasons, strict=True):
+        write_text("  ".join(fit(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
+        if reason:
+            room = max(30, table_width() - 5)
+            lines = textwrap.wrap(reason, room, break_on_hyphens=False)
+            write_text("".join(f"    {line}\n" for line in lines))

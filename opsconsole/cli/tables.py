@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -52,20 +53,27 @@ def _escaped(found: re.Match[str]) -> str:
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
-def write_table(headers: list[str], rows: list[list[SafeText]]) -> None:
+def write_table(headers: list[str], rows: list[list[SafeText]], *, whole: Collection[str] = ()) -> None:
     """Print a table."""
-    write_text(table_text(headers, rows))
+    write_text(table_text(headers, rows, whole=whole))
 
 
-def table_text(headers: list[str], rows: list[list[SafeText]]) -> str:
-    """A table as wide as the terminal, or COLUMNS; long cells are folded."""
+def table_width() -> int:
+    """Cells of a line: the terminal's, or COLUMNS."""
+    if sys.stdout.isatty():
+        return shutil.get_terminal_size().columns
+    return int(os.environ.get("COLUMNS", "200"))
+
+
+def table_text(headers: list[str], rows: list[list[SafeText]], *, whole: Collection[str] = ()) -> str:
+    """A table as wide as the terminal, or COLUMNS; long cells are folded, those of the columns `whole` last."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        table.add_column(header, overflow="fold")
+        table.add_column(header, overflow="fold", no_wrap=header in whole)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "200"))

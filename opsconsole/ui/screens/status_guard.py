@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from rich.text import Text
 
 from opsconsole.model.guard import RulePhase, RuleStatus
+from opsconsole.model.guardstatus import is_over
 from opsconsole.model.verdicts import Level
 from opsconsole.render.glyphs import LEVEL_STYLES, Glyphs
-from opsconsole.render.row import Row
+from opsconsole.render.row import Row, width_of
 from opsconsole.render.theme import Theme
 from opsconsole.render.times import ago
 from opsconsole.state.snapshot import Snapshot
@@ -36,16 +37,17 @@ def rule_lines(
     status = reading.data.status if reading is not None and reading.data is not None else None
     if reading is None or status is None:
         return
-    known = reading.known(snapshot.now) and not status.stopped
+    known = reading.known(snapshot.now) and not is_over(status, snapshot.now)
+    names = min(30 if width >= 100 else 24, max((width_of(_name(rule)) for rule in status.rules), default=0))
     for rule in status.rules:
         level = PHASE_LEVELS[rule.phase] if known else Level.UNKNOWN
         row = Row(width, glyphs)
         row.space()
         row.add(f"{glyphs.level(level)} ", theme[LEVEL_STYLES[level]])
         phase = rule.phase.value if known else f"was {rule.phase.value}"
-        row.add(phase, theme[LEVEL_STYLES[level]], 14)
+        row.add(phase, theme[LEVEL_STYLES[level]], 10 if known else 14)
         row.space()
-        row.add(_name(rule), None, 30 if width >= 100 else 24)
+        row.add(_name(rule), None, names)
         row.space()
         row.add(_words(rule, snapshot.now), theme["dim"], max(0, row.left))
         whole = safe(f"{_name(rule)}: {phase}, {_words(rule, snapshot.now)}")

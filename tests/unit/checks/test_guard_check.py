@@ -134,9 +134,10 @@ def lines(reading: Reading[GuardSeen], **more: Any) -> list[str]:
 def test_each_rule_has_a_line_with_its_phase() -> None:
     reading = changed(rules=(RULE, DARK_RULE))
     assert lines(reading) == [
-        " ✔ ok             shop/errors              value 0.01, for 1m, Errors",
-        " ? unknown        shop/errors              no value, for 1m, Errors",
+        " ✔ ok         shop/errors value 0.01, for 1m, Errors",
+        " ? unknown    shop/errors no value, for 1m, Errors",
     ]
     assert lines(reading, later=60.0)[0].startswith(" ? was ok "), "it is not known any more"
     assert lines(changed(stopped=True))[0].startswith(" ? was ok ")
+    assert lines(changed(at=NOW - 600))[0].startswith(" ? was ok "), "a guard that was killed"
     assert lines(seen(None)) == []

@@ -205,6 +205,43 @@ async def test_status_of_one_that_does_not(
     assert said in ended.out
 
 
+@pytest.mark.parametrize(
+    ("fields", "level", "checked"),
+    [
+        ({}, "OK", 0),
+        ({"armed": None, "expect_armed": True}, "WARNING", 1),
+        ({"stopped": True}, "CRITICAL", 2),
+        ({"blind_since": 1.0}, "UNKNOWN", 3),
+    ],
+)
+async def test_status_and_check_say_the_same(
+    run: Run, config: Path, tmp_path: Path, fields: dict[str, object], level: str, checked: int
+) -> None:
+    written(tmp_path, **fields)
+    told = await run(*words(config, "status", "prod", "--json"))
+    assert json.loads(told.out)["verdict"] == level
+    ended = await run("check", "--config", str(config), "--context", "prod", "--only", "flags.guard")
+    assert ended.out.startswith(f"{level} "), ended.out
+    assert ended.code == checked
+    assert json.loads(told.out)["reason"] in ended.out
+
+
+async def test_status_fits_80_columns_with_its_reasons_below_the_rules(
+    run: Run, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    why = "3 suspects changed before the onset (new_parser, new_checkout_with_a_long_name, dark_mode): a person is asked"
+    (rule,) = STATUS.rules
+    long = msgspec.structs.replace(rule, rule="p95_latency_of_every_route", reason=safe(why))
+    written(tmp_path, rules=(rule, long))
+    ended = await run(*words(config, "status", "prod"))
+    table = ended.out.split("\n\n")[1].splitlines()
+    assert max(map(len, table)) <= 80, ended.out
+    assert [line.split()[0] for line in table[:3]] == ["rule", "shop/errors", "shop/p95_latency_of_every_route"]
+    assert " ".join(line.strip() for line in table[3:]) == why
+    assert len({line.index(word) for line, word in zip(table, ("title", "Errors", "Errors"), strict=False)}) == 1
+
+
 async def test_status_where_nothing_is_known_still_says_what_is_here(
     run: Run, config: Path, tmp_path: Path
 ) -> None:

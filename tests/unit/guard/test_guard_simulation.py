@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
 
+from opsconsole.cli.guard_simulate import _print
 from opsconsole.guard.decisions import Watched
 from opsconsole.guard.samples import Sample
-from opsconsole.guard.simulate import MOST_POINTS, History, ask, replay, score
+from opsconsole.guard.simulate import MOST_POINTS, Found, History, Score, ask, replay, score
 from opsconsole.model.flags import FlagChange
 from opsconsole.model.guardhistory import Known
 from opsconsole.model.series import QueryResult, Series
-from opsconsole.text import trusted
+from opsconsole.text import safe, trusted
 from tests.support.guards import GUARD, RULE
 
 START = 1_767_225_600.0
@@ -108,3 +110,19 @@ async def test_a_long_history_is_asked_in_parts() -> None:
     assert all(sample.value == 0.2 for sample in found.samples.values())
     assert len(asked) == 4, "two questions, each in two parts"
     assert max((end - start) / 10 + 1 for _, start, end in asked) <= MOST_POINTS
+
+
+@pytest.mark.parametrize(("columns", "times"), [("80", 1), ("120", 2)])
+def test_what_is_found_fits_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str, times: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    found = Found(
+        system="ruleiq", rule="p95_latency", breach=1e9, decided=1e9 + 50, what="no-candidate", flag=safe("parser")
+    )
+    _print([Score(factor=1.0, found=(found,))], (), None, 1.7e9)
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.split()[:2] == ["first", "breach"]
+    assert len(re.findall(r"\d\d:\d\d:\d\d", line)) == times
+    for said in ("50s", "ruleiq/p95_latency", "no flag explains it", "parser"):
+        assert said in line
