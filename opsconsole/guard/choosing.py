@@ -22,6 +22,9 @@ ATTEMPTS = 3
 SETTLE_SLACK = 30.0
 """Seconds that are waited beyond propagation and window: for two scrapes."""
 
+UNSETTLED = 60.0
+"""Seconds after its decision when people are told that nobody knows what became of a rollback."""
+
 _SHOWN = 5
 """Suspects that one message names."""
 
@@ -57,7 +60,7 @@ class _Choice:
     def decide(self) -> None:
         pending, view = self.state.pending, self._look.view
         if pending is not None:
-            return self._reason(f"waiting for the rollback of {safe(pending.flag, 80)}")
+            return self._unsettled(pending)
         if view.flags is None or view.problem:
             why = view.problem or trusted("they were not read")
             return self._ask("flags", f"the flags are not known: {why}")
@@ -69,6 +72,16 @@ class _Choice:
         if not eligible:
             return self._nobody(found)
         return self._limits(eligible, found)
+
+    def _unsettled(self, act: Act) -> None:
+        """Another guard began it, and it is not known what became of that: nothing else is done meanwhile."""
+        age, name = self._look.now.mono - act.at_mono, safe(act.flag, 80)
+        if age < UNSETTLED:
+            return self._reason(f"waiting for the rollback of {name}")
+        words = (
+            f"another guard has not said for {age_words(age)} whether it rolled back {name}, and may still do so"
+        )
+        return self._ask(f"unsettled:{act.flag}", words)
 
     def _suspects(self) -> tuple[Suspect, ...]:
         guard, now = self._each.guard, self._look.now

@@ -21,6 +21,9 @@ ACT = "guard_act"
 
 _LOOKED_THROUGH = 500
 
+_STOPPED = "stopped before the write"
+"""How the journal says that it was no longer permitted."""
+
 _CERTAIN = {
     "conflict": "conflict",
     "flag not found": "conflict",
@@ -126,7 +129,7 @@ class Hand:
             why = self._refusal()
             if why:
                 stopped.append(why)
-                raise Refused(f"stopped before the write: {why}")
+                raise Refused(f"{_STOPPED}: {why}")
             began.append(self._clock.now())
             self._at("writing")
 
@@ -164,6 +167,8 @@ class Hand:
             return None
         error = entry.detail.get("error")
         code = _code(entry.result, error if isinstance(error, str) else "", settled="settled" in entry.detail)
+        if code == "refused" and _STOPPED in entry.message:
+            code = "stopped"
         if code == "done":
             self.verified = safe("found as wanted after the guard was stopped")
         report = self._report(act, code, entry.message)

@@ -208,7 +208,8 @@ class GuardLoop:
                 await _first(asyncio.shield(task), self._sleep(self._status.interval))
             except asyncio.CancelledError as error:
                 cancelled = error
-            self._gate.lead()  # the lease must not end while it is being written
+            if self._gate.lead():  # the lease must not end while it is being written
+                self._loaded = False  # it did, and another may have gone on since
             self._heartbeat.beat(self._told())
         self._at("acted")
         await self._reported(task.result())
@@ -216,6 +217,8 @@ class GuardLoop:
             raise cancelled
 
     async def _reported(self, outcome: Report) -> None:
+        if not self._gate.leads or not self._loaded:
+            return  # the state is another's now, who finds in the journal what became of it
         state, decisions = report(self.state, outcome, self._eyes.propagation)
         events: list[GuardEvent] = []
         for decision in decisions:

@@ -106,6 +106,23 @@ def test_not_armed_it_says_what_it_would_do_and_writes_nothing(
         table.add("dry run", incident)
 
 
+@pytest.mark.nightly
+def test_a_dry_run_writes_nothing_though_it_is_armed(scene: GuardScene, tmp_path: Path, table: Table) -> None:
+    with Incident(scene, tmp_path, *some_flags()) as incident:
+        incident.arm()
+        guard = incident.guard("--dry-run")
+        incident.release()
+        wait_for(lambda: "would-roll-back" in incident.noted(), LIMIT, "word of what it would have done")
+        wait_for(lambda: "confirmed" in guard.log(), LIMIT, "phase in the log")
+        assert f"would roll back {incident.flag}" in guard.log()
+        assert incident.is_on()
+        assert incident.writes() == []
+        assert incident.told() == [], "a dry run calls nobody"
+        (entry,) = incident.journal("would-roll-back")
+        assert "writes nothing" in entry.message
+        table.add("guard run --dry-run, armed", incident)
+
+
 def test_kill_switch_between_decision_and_write(scene: GuardScene, tmp_path: Path, table: Table) -> None:
     with Incident(scene, tmp_path, *some_flags()) as incident:
         incident.arm()
@@ -250,6 +267,32 @@ def test_the_other_guard_takes_over_when_the_one_that_acts_is_killed(
         assert "the guard was stopped before it began" in incident.journal("not-rolled-back")[0].message
         assert_consistent(incident)
         table.add("two guards, the holder is killed", incident)
+
+
+@pytest.mark.nightly
+def test_a_guard_that_is_frozen_before_its_write_is_told_of_and_then_stands_by(
+    scene: GuardScene, tmp_path: Path, table: Table
+) -> None:
+    with Incident(scene, tmp_path, *some_flags()) as incident:
+        incident.arm()
+        holder = incident.guard("--freeze", "intended")
+        incident.rounds(1)
+        incident.guard()
+        incident.release()
+        told = incident.wait_until_told("ask-human")
+        assert told["page"]
+        assert f"whether it rolled back {incident.flag}" in told["summary"]
+        assert incident.writes() == [], "the frozen one may still write"
+        holder.resume()
+        incident.wait_until_told("recovered")
+        assert "stands by" in holder.log()
+        assert incident.writes() == [OFF]
+        assert incident.unleash.writes == 1
+        assert "another guard has the lease" in incident.journal("not-rolled-back")[0].message
+        wanted = ["decided", "ask-human", "not-rolled-back", "decided", "rolled-back", "recovered"]
+        assert incident.noted() == wanted
+        assert_consistent(incident)
+        table.add("two guards, the holder is frozen", incident)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 """A guard's process to which something happens at a named step of its work.
 
-    python -m tests.support.guard_host [--die STEP] [--touch STEP FILE] [guard run's arguments]
+    python -m tests.support.guard_host [--die STEP] [--freeze STEP] [--touch STEP FILE] [guard run's arguments]
 
-`--die` ends it with SIGKILL at the step, in the incident; `--touch` makes a file there. The steps are those of
-`tests.support.guard_process`. What would take a minute takes seconds: how long Unleash's applications
-take to see a change (here they ask every second), how often its log is asked, and the lease.
+`--die` ends it with SIGKILL at the step, in the incident; `--freeze` stops it with SIGSTOP; `--touch` makes a file
+there. The steps are those of `tests.support.guard_process`. What would take a minute takes seconds: how long
+Unleash's applications take to see a change (they ask every second here), how often its log is asked, the lease.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def hasten() -> None:
     known = UnleashProvider.capabilities
     UnleashProvider.capabilities = replace(known, propagation=PROPAGATION, rate_limit=None)
     choosing.SETTLE_SLACK = SLACK
+    choosing.UNSETTLED = LEASE
     eyes._LOG_GAP = 1.0
     made = lease.LeaseFile.__init__
 
@@ -81,11 +82,14 @@ def at_step(step: str, strike: Callable[[], object]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--die", metavar="STEP")
+    parser.add_argument("--freeze", metavar="STEP")
     parser.add_argument("--touch", nargs=2, metavar=("STEP", "FILE"))
     options, rest = parser.parse_known_args()
     hasten()
     if options.die:
         at_step(options.die, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    if options.freeze:
+        at_step(options.freeze, lambda: os.kill(os.getpid(), signal.SIGSTOP))
     if options.touch:
         step, file = options.touch
         at_step(step, Path(file).touch)

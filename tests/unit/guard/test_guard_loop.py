@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from opsconsole.errors import FlagUnavailable, GuardError, JournalError, TimedOut
-from opsconsole.guard.state import Moment
+from opsconsole.guard.state import Moment, encode
 from opsconsole.model.flags import RollbackPlan
 from opsconsole.model.guard import RulePhase
 from opsconsole.model.journal import Phase, Result
@@ -275,6 +275,29 @@ async def test_of_two_guards_one_acts_and_the_other_takes_over(tmp_path: Path) -
         await two.run(10)
     assert two.writes() == [KEY]
     assert one.ports.kinds() == ["decided", "rolled-back"]
+
+
+async def test_a_guard_that_lost_the_lease_before_its_write_saves_nothing_over_the_other(
+    tmp_path: Path,
+) -> None:
+    one = await at_the_breach(tmp_path)
+    two = Bench(tmp_path, clock=one.clock, ports=one.ports, name="two")
+    saved: list[bytes] = []
+
+    def frozen(name: str) -> None:
+        if name == "intended" and not saved:
+            one.ports.lease = "two"
+            saved.append(encode(one.store.load(Moment(one.clock.now(), one.clock.monotonic()))))
+
+    one.at = frozen
+    await one.run(40)
+    assert one.status.leader is False
+    assert encode(two.store.load(Moment(two.clock.now(), two.clock.monotonic()))) == saved[0]
+    for _ in range(8):
+        await two.run(10)
+        await one.loop.tick()
+    assert two.writes() == [KEY]
+    assert one.ports.kinds()[:4] == ["decided", "not-rolled-back", "decided", "rolled-back"]
 
 
 async def test_a_follower_tells_nothing(tmp_path: Path) -> None:
