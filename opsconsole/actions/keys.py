@@ -23,7 +23,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a key does.
 
     `keys` are Textual key names; `title` is the footer's word, `description` the help's line. `writes`
-    marks what changes the world: read-only removes it. `footer` says whether the footer shows it.
+    marks what changes the world: read-only removes it. `footer` says whether the footer shows it, `spare` whether
+    it does behind all others, where there is room.
     """
 
     id: str
@@ -33,3 +34,4 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[Scope, ...] = (Scope.GLOBAL,)
     writes: bool = False
     footer: bool = True
+    spare: bool = False

@@ -225,6 +225,7 @@ ACTIONS: tuple[Action, ...] = (
         description="next tab or panel",
         scopes=(Scope.ALERTS, Scope.OVERVIEW, Scope.FLAGS),
         footer=False,
+        spare=True,
     ),
     Action(
         id="previous_tab",
@@ -242,6 +243,7 @@ ACTIONS: tuple[Action, ...] = (
         description="next time range: 15m, 1h, 6h, 24h",
         scopes=(Scope.OVERVIEW, Scope.ALERTS, Scope.FLAGS),
         footer=False,
+        spare=True,
     ),
     Action(
         id="flags_of_alert",

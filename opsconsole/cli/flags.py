@@ -24,7 +24,7 @@ from opsconsole.cli.tables import CELL, json_text, table_text, write_json, write
 from opsconsole.clock import LocalZone
 from opsconsole.config.discover import Options
 from opsconsole.model.flagchanges import last_change, propose
-from opsconsole.model.flags import Flag, FlagChange
+from opsconsole.model.flags import Flag, FlagChange, RollbackKind
 from opsconsole.render.times import ago, exact, parse_duration
 from opsconsole.text import SafeText, safe, safe_block, trusted
 
@@ -126,7 +126,9 @@ def show(options: Options, flag: KeyArgument, as_json: JsonOption = False) -> No
             )
             return
         lines = _lines(found, look)
-        lines.append(f"rollback     {proposal.words}: {proposal.why}")
+        nothing = found.off and proposal.kind is RollbackKind.OFF
+        way = "none: everyone gets the safe variant" if nothing else f"{proposal.words}: {proposal.why}"
+        lines.append(f"rollback     {way}")
         lines += [
             f"{'changes' if at == 0 else '':<13}{_changed(change, look)}" for at, change in enumerate(changes)
         ]

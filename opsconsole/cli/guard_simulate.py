@@ -50,12 +50,18 @@ def simulate(
     incidents: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Known incidents as YAML: what is missed, and what is false, is counted."
+            metavar="FILE",
+            help="Known incidents, to count what is missed and what is false: "
+            "`incidents: [{from: 2026-01-02T05:12:00Z, to: …, name: …}]`.",
         ),
     ] = None,
     changes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Flag changes as YAML, in place of those that are known."),
+        typer.Option(
+            metavar="FILE",
+            help="Flag changes, in place of those that are known: "
+            "`changes: [{flag: new_parser, at: 2026-01-02T05:12:00Z, off: no}]`.",
+        ),
     ] = None,
     any_flag: Annotated[
         bool, typer.Option("--any-flag", help="Take for granted that some flag changed right before each onset.")

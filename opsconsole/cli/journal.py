@@ -32,6 +32,8 @@ app = typer.Typer(help="Read what was done, and check that the record is whole."
 
 _COLUMNS = ["time (UTC)", "user", "action", "target", "state", "id"]
 _CELL = 400
+_ID = 16
+"""Characters of an id that the list shows; of what has a longer one it shows the number of the first entry."""
 _DEEPEST = 20
 """Levels of a detail that are shown. No action writes as many."""
 _PROBLEMS = 20
@@ -89,7 +91,9 @@ def list_(
 
 @app.command("show")
 def show(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="The action's id, as `journal list` shows it.")],
+    id_: Annotated[
+        str, typer.Argument(metavar="ID", help="The action's id or number, as `journal list` shows it.")
+    ],
     as_json: JsonOption = False,
     file: FileOption = None,
 ) -> None:
@@ -159,7 +163,7 @@ def _row(deed: Deed) -> list[SafeText]:
         safe(first.action, 80),
         safe(first.subject, _CELL),
         trusted(deed.state),
-        safe(first.op, 80),
+        safe(first.op, 80) if len(first.op) <= _ID else trusted(f"{first.seq}"),
     ]
 
 

@@ -22,6 +22,8 @@ from opsconsole.text import safe
 T = TypeVar("T")
 
 _BUSY_SECONDS = 10.0
+_DIGITS = 19
+"""So many digits may be more than SQLite's largest number."""
 _DAMAGED = "name another file, or restore this one; a console begins a new journal once it is moved aside"
 _FIRST = (
     f"{SELECT} AS first WHERE NOT EXISTS "  # noqa: S608 - constants of this program
@@ -80,9 +82,12 @@ class JournalReader:
             return tuple(self._deed(entry_of(row).op) for row in rows)
 
     def deed(self, op: str) -> Deed | None:
-        """The action of that id."""
+        """The action of that id, else the one to which the entry of that number belongs."""
         with self._errors():
             found = self._deed(op)
+            if not found.entries and op.isascii() and op.isdigit() and len(op) < _DIGITS:
+                row = self._db.execute(f"{SELECT} WHERE seq = ?", (int(op),)).fetchone()
+                found = self._deed(entry_of(row).op) if row is not None else found
             return found if found.entries else None
 
     def actions(self) -> tuple[str, ...]:

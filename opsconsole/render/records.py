@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, tzinfo
+from typing import NamedTuple
 
 from rich.text import Text
 
@@ -29,6 +30,9 @@ _RESULT_STYLES = {
 _ACK_WORDS = {AckMark.NONE: "ack", AckMark.STALE: "stale", AckMark.ASKS: "again?"}
 COMPACT = 70
 """Cells under which columns are left out."""
+_STATE = 5
+_ROLLOUT = 7
+"""Cells of two of the columns of flags."""
 _HEALTH = {"up": Level.OK, "down": Level.CRITICAL}
 
 
@@ -85,6 +89,23 @@ def silence_row(
     return row.done()
 
 
+def flag_titles(*, width: int, suspected: bool = False, theme: Theme = DARK, glyphs: Glyphs = UNICODE) -> Text:
+    """The names of the columns of `flag_row`; that of the suspicion when there is one."""
+    columns = _flag_columns(width)
+    style = theme["header"]
+    row = _start(width, False, False, theme, glyphs)
+    row.add("flag", style, columns.name + 1)
+    row.add("state", style, _STATE + 1)
+    row.add("rollout", style, _ROLLOUT, right=True)
+    row.space(2)
+    if columns.serves:
+        row.add("serves", style, columns.serves + 1)
+    title = "suspicion" if suspected else ""
+    row.add("last change", style, max(0, row.left - len(title)))
+    row.add(title, style, max(0, row.left))
+    return row.done()
+
+
 def flag_row(
     flag: Flag,
     change: FlagChange | None = None,
@@ -98,20 +119,21 @@ def flag_row(
     theme: Theme = DARK,
     glyphs: Glyphs = UNICODE,
 ) -> Text:
-    """A flag: key, state, what it serves, its last change and what is suspected of it
-    (`6m before HighErrorRate`, drawn with the warning glyph)."""
+    """A flag: key, state, the share of users who get something else than the safe variant, what it serves where
+    that has room, its last change and what is suspected of it (`6m before HighErrorRate`, drawn with the warning
+    glyph)."""
+    columns = _flag_columns(width)
     row = _start(width, selected, marked, theme, glyphs)
-    narrow = width < COMPACT
-    row.add(flag.name, theme["strong" if flag.enabled else "dim"], 16 if narrow else 26)
+    row.add(flag.name, theme["strong" if flag.enabled else "dim"], columns.name)
     row.space()
-    cells = 10 if narrow else 14
-    warned = width_of(clean(suspicion, glyphs)) + 4 if suspicion else 0
-    serves = row.left - cells - 1 >= 23 + 20 + warned
-    row.add(_flag_state(flag, 0 if serves else cells), theme["plain" if flag.enabled else "dim"], cells)
+    style = theme["plain" if flag.enabled else "dim"]
+    row.add("on" if flag.enabled else "off", style, _STATE)
     row.space()
-    if serves:
+    row.add(_rollout(flag, glyphs, serves=bool(columns.serves)), style, _ROLLOUT, right=True)
+    row.space(2)
+    if columns.serves:
         targeting = " +targeting" if flag.has_targeting else ""
-        row.add(f"{flag.serves}{targeting}", None, 22)
+        row.add(f"{flag.serves}{targeting}", style, columns.serves)
         row.space()
     if change is not None:
         who = f" {change.who}" if change.who else ""
@@ -119,6 +141,7 @@ def flag_row(
         text = f"{at}{who}  {change.summary}"
     else:
         text = "no change seen"
+    warned = width_of(clean(suspicion, glyphs)) + 4 if suspicion else 0
     row.add(text, theme["plain" if change else "dim"], max(0, row.left - warned))
     if suspicion:
         row.space(2)
@@ -127,13 +150,22 @@ def flag_row(
     return row.done()
 
 
-def _flag_state(flag: Flag, cells: int) -> str:
-    """`on (v2)`, with the share of users who get something else than the safe variant where it has room."""
-    if not flag.enabled:
-        return "off"
-    state = f"on ({flag.default_variant})" if flag.default_variant else "on"
-    whole = f"{state} {flag.rollout:g} %" if flag.rollout is not None else state
-    return whole if width_of(whole) <= cells else state
+def _rollout(flag: Flag, glyphs: Glyphs, *, serves: bool) -> str:
+    """The share; where it is not one number and nothing else says what is served, the default variant."""
+    if flag.rollout is not None:
+        return f"{flag.rollout:.3g} %"
+    return glyphs.none if serves or not flag.enabled else flag.default_variant or glyphs.none
+
+
+class _FlagColumns(NamedTuple):
+    """Cells of the columns that depend on the width; 0 for one that is left out."""
+
+    name: int
+    serves: int
+
+
+def _flag_columns(width: int) -> _FlagColumns:
+    return _FlagColumns(name=16 if width < COMPACT else 26, serves=22 if width >= 110 else 0)
 
 
 def verdict_row(

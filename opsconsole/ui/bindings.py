@@ -49,8 +49,9 @@ def keys_of(action: Action) -> str:
 
 
 def footer_actions(scope: Scope, *, read_only: bool, ids: Sequence[str] = ()) -> Iterable[Action]:
-    """The actions that the footer shows, in order: those of the registry that want to, or only `ids`."""
+    """The actions that the footer shows, in order: those of the registry that want to and then those for which
+    there may be room, or only `ids`."""
     actions = actions_for(scope, read_only=read_only)
     if not ids:
-        return (a for a in actions if a.footer)
+        return [*(a for a in actions if a.footer), *(a for a in actions if a.spare)]
     return sorted((a for a in actions if a.id in ids), key=lambda a: ids.index(a.id))

@@ -46,10 +46,12 @@ async def test_the_suspected_flag_comes_first_with_its_chart(size: tuple[int, in
         text = screen.text
         assert fits(text, size)
         rows = text.split("\n")
-        assert "new_pricing" in rows[3]
-        assert ("▲ 6m before HighErrorRate" if size[0] > 80 else "▲ 6m before") in rows[3]
+        assert rows[3].split()[:3] == ["flag", "state", "rollout"]
+        assert rows[3].rstrip().endswith("suspicion")
+        assert "new_pricing" in rows[4]
+        assert ("▲ 6m before HighErrorRate" if size[0] > 80 else "▲ 6m before") in rows[4]
         assert "6m before HighErrorRate" in text
-        assert "dark_mode" in rows[4]
+        assert "dark_mode" in rows[5]
         assert "Error rate · 30m" in text
         assert "⚑" in text
         assert "10m ago by release-bot: default off -> on" in text
@@ -60,7 +62,7 @@ async def test_the_chart_has_the_rows_that_the_list_does_not_need() -> None:
     async with driven(FlagsScreen, full()) as screen:
         rows = screen.text.split("\n")
         story = next(i for i, row in enumerate(rows) if "── new_pricing" in row)
-        assert story == 6
+        assert story == 7
         assert sum(not row.strip() for row in rows) <= 2
         assert sum("│" in row for row in rows) >= 20
 
@@ -69,7 +71,7 @@ async def test_the_change_is_whole_in_few_columns() -> None:
     # As many cells as `before 02:52  off -> on`.
     seen = msgspec.structs.replace(change(), who=trusted(""), summary=trusted("now on"))
     async with driven(FlagsScreen, full(changes=(seen,)), (80, 24)) as screen:
-        assert "yesterday 23:50  now on" in screen.text.split("\n")[3]
+        assert "yesterday 23:50  now on" in screen.text.split("\n")[4]
 
 
 async def test_a_change_of_unknown_time_says_so() -> None:
@@ -253,7 +255,7 @@ def test_a_restored_or_refused_rollback_is_none() -> None:
 
 async def test_the_rollout_is_there_in_few_columns_too() -> None:
     dark, pricing = flagset().flags
-    part = msgspec.structs.replace(dark, rollout=25.0, default_variant=trusted("off"))
+    part = msgspec.structs.replace(dark, rollout=25.0, enabled=True, default_variant=trusted("off"))
     flags = msgspec.structs.replace(flagset(), flags=(part, pricing))
     async with driven(FlagsScreen, full(flags=flags), (80, 24)) as screen:
-        assert "on (off) 25 %" in screen.text.split("\n")[4]
+        assert screen.text.split("\n")[5].split()[:4] == ["dark_mode", "on", "25", "%"]

@@ -52,10 +52,7 @@ class RollbackDialog(Dialog[RollbackPlan]):
         place: SafeText,
         name: str = "",
     ) -> None:
-        other = "↑↓ another way · " if len(choices) > 1 else ""
-        if services.glyphs.ascii:
-            other = other.replace("↑↓", "up/down")
-        super().__init__(services, f"Roll back {safe(plan.key, 200)}", f"esc cancel · {other}enter roll back")
+        super().__init__(services, f"Roll back {safe(plan.key, 200)}", "esc cancel · enter roll back")
         self._plan: RollbackPlan | None = plan
         self._choices, self._at, self._proposed = choices, at, at
         self._load = load
@@ -71,6 +68,13 @@ class RollbackDialog(Dialog[RollbackPlan]):
             yield words(f"Type {safe(self._wanted, 200)} to go on:", self.services.theme["strong"])
             yield Input(compact=True, id="typed-name", select_on_focus=False)
         yield words("", self.services.theme["unknown"], id="typed-problem")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.call_after_refresh(self._show_keys)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show_keys)
 
     def action_choose(self, step: int) -> None:
         """Go to another way, and plan it."""
@@ -119,8 +123,19 @@ class RollbackDialog(Dialog[RollbackPlan]):
     def _show(self) -> None:
         self.query_one("#rollback", Static).update(self._body())
         self._say("")
+        self.call_after_refresh(self._show_keys)
         # Keys from before this was on the screen agree to nothing.
         self.rearm()
+
+    def _show_keys(self) -> None:
+        """The keys that do something: the page keys only where not everything is in sight."""
+        arrows = "up/down" if self.services.glyphs.ascii else "↑↓"
+        keys = ["esc cancel"]
+        if len(self._choices) > 1:
+            keys.append(f"{arrows} another way")
+        if self.query_one("#rollback-body", VerticalScroll).max_scroll_y > 0:
+            keys.append("pgup pgdn scroll")
+        self.show_title(self._title, " · ".join([*keys, "enter roll back"]))
 
     def _say(self, text: str) -> None:
         self.query_one("#typed-problem", Static).update(Text(text, style=self.services.theme["unknown"]))

@@ -34,8 +34,8 @@ def story_pieces(
 ) -> Lines:
     """Everything about a flag, `evidence` where it belongs."""
     change = last_change(snapshot, flag.key)
-    serves = f"{flag.serves}   default {flag.default_variant or '(none)'} of {', '.join(flag.variants)}"
-    yield "serves", [(safe(serves), "plain")], 1
+    variants = f"   of {', '.join(flag.variants)}; default {flag.default_variant or '(none)'}"
+    yield "serves", [(safe(flag.serves), "plain"), (safe(variants), "dim")], 1
     yield "changed", [(change_words(change, snapshot.now, look), "plain")], 2
     suspected = suspicion(snapshot, flag.key)[1]
     if suspected and not wide:

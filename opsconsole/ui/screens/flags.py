@@ -14,7 +14,7 @@ from opsconsole.errors import OpsError
 from opsconsole.model.flags import Flag
 from opsconsole.model.playbook import Panel
 from opsconsole.model.reading import Freshness
-from opsconsole.render.records import flag_row
+from opsconsole.render.records import flag_row, flag_titles
 from opsconsole.render.times import ago
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import trusted
@@ -38,8 +38,8 @@ from opsconsole.ui.screens.flag_story import (
 from opsconsole.ui.screens.listing import ListScreen
 from opsconsole.ui.services import Services
 
-_BARS = 4
-"""The rows of the status lines, the head and the keys."""
+_BARS = 5
+"""The rows of the status lines, the head with the columns' names, and the keys."""
 
 
 class FlagsScreen(ListScreen):
@@ -91,7 +91,7 @@ class FlagsScreen(ListScreen):
                 glyphs=self.services.glyphs,
             )
 
-        self.query_one("#flags_head", Lines).show([self._head(snapshot)])
+        self.query_one("#flags_head", Lines).show([self._head(snapshot), *self._titles(snapshot)])
         self.rows.show(keys, draw, self._empty(snapshot))
         if self._wanted and self.rows.move_to_key(self._wanted):
             self._wanted = ""
@@ -188,6 +188,13 @@ class FlagsScreen(ListScreen):
             why = f"{self.services.glyphs.unknown} its log is not known: {log.why(snapshot.now)}"
             pieces.append((f"   {why}", "unknown"))
         return self.said(pieces)
+
+    def _titles(self, snapshot: Snapshot) -> list[Text]:
+        if not self._flags:
+            return []
+        services, width = self.services, self.app.size.width
+        suspected = any(suspicion(snapshot, key)[1] for key in self._flags)
+        return [flag_titles(width=width, suspected=suspected, theme=services.theme, glyphs=services.glyphs)]
 
     def _empty(self, snapshot: Snapshot) -> list[Text]:
         reading = snapshot.flags

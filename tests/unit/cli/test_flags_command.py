@@ -100,6 +100,8 @@ async def test_a_rollback_is_done_told_and_restored(run: Run, flags: Flags) -> N
     ended = await run("flags", "rollback", "new_pricing", "--reason=errors rose", "--yes", flags.option)
     assert ended.code == 0
     assert (flags.of("new_pricing")["defaultVariant"], "verified" in ended.err) == ("off", True)
+    shown = (await run("flags", "show", "new_pricing", flags.option)).out
+    assert "rollback     none: everyone gets the safe variant\n" in shown
     journal = json.loads((await run("journal", "show", ended.out.strip(), "--json")).out)
     told = next(entry for entry in journal["entries"] if entry["phase"] == "intent")
     assert (told["detail"]["reason"], told["detail"]["kind"]) == ("errors rose", "off")

@@ -107,6 +107,19 @@ async def test_show_has_every_entry_and_repeats_no_evidence(run: Run, writer: Wr
     assert "note" not in out
 
 
+async def test_a_long_id_is_listed_as_a_number_that_show_takes(run: Run, writer: Writer) -> None:
+    long = "20260115T031217Z-ruleiq-error_rate/new_engine/1/rolled-back"
+    writer.act("aa", Result.DONE)
+    writer.put(long, Phase.NOTE, Result.DONE, action="guard")
+    assert [line[-1] for line in lines(await run("journal", "list"))[1:]] == ["3", "aa"]
+    for named in ("3", long):
+        assert (await run("journal", "show", named)).out.startswith(f"{long} guard ")
+    assert (await run("journal", "show", "2")).out.startswith("aa ack ")
+    assert json.loads((await run("journal", "list", "--json")).out)[0]["id"] == long
+    for absent in ("4", "0", "9" * 30, "-1"):
+        assert (await run("journal", "show", "--", absent)).code == 1
+
+
 async def test_show_as_json_has_all_of_it(run: Run, writer: Writer) -> None:
     writer.act("aa", Result.DONE, detail=DETAIL)
     whole = json.loads((await run("journal", "show", "aa", "--json")).out)

@@ -22,7 +22,7 @@ from opsconsole.model.rules import Target
 from opsconsole.model.severity import AlertState, Severity
 from opsconsole.model.silences import Silence, SilenceStatus
 from opsconsole.model.verdicts import Level, Verdict
-from opsconsole.render import alerts, bars, detail, panel, records, row, status
+from opsconsole.render import alerts, bars, detail, panel, records, row, status, times
 from opsconsole.render.glyphs import ASCII, LEVEL_WORDS, SEVERITY_WORDS, UNICODE, Glyphs, glyphs_for
 from opsconsole.render.theme import DARK, LIGHT, NAMES, NO_COLOUR, THEMES
 from opsconsole.text import safe, trusted
@@ -385,8 +385,26 @@ def test_a_silence_that_is_an_ack_says_so_and_how_long():
 def test_a_flag_that_is_suspected_keeps_the_suspicion():
     flag = Flag(key="new_pricing", enabled=True, default_variant=trusted("v2"), serves=trusted("on 100 %"))
     shown = records.flag_row(flag, width=80, now=NOW, suspicion=trusted("6m before HighErrorRate")).plain
-    assert "on (v2)" in shown
+    assert shown.split()[:3] == ["new_pricing", "on", "v2"]
     assert "▲ 6m before HighErrorRate" in shown
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("percent", [0.0, 33.333333, 100.0])
+def test_a_flags_columns_stand_under_their_titles(width, percent):
+    flag = Flag(
+        key="new_pricing", enabled=True, default_variant=trusted("v2"), rollout=percent, serves=trusted("v2 here")
+    )
+    change = FlagChange(key="new_pricing", at=NOW - 60, summary=trusted("changed"), exact=True)
+    titles = records.flag_titles(width=width, suspected=True).plain
+    row = records.flag_row(flag, change, width=width, now=NOW, suspicion=trusted("6m before")).plain
+    assert titles.index("flag") == row.index("new_pricing")
+    assert titles.index("state") == row.index(" on ") + 1
+    assert titles.index("rollout") + len("rollout") == row.index("%") + 1
+    assert ("serves" in titles) == ("v2 here" in row)
+    assert titles.find("serves") == row.find("v2 here")
+    assert titles.index("last change") == row.index(times.when(NOW - 60, NOW, UTC))
+    assert titles.endswith("suspicion")
 
 
 @pytest.mark.parametrize("health", ["unknown", "", "weird"])
