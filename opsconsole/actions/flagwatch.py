@@ -35,7 +35,9 @@ class FlagWatch:
         in `problem`, and the same change is tried again at the next look."""
         hashes = {flag.key: flag.content_hash for flag in flagset.flags}
         known = self._sources.get(flagset.source)
+        now = self._desk.clock.now()
         if known is not None and known.begun and known.hashes == hashes:
+            known.looked = now
             known.stand = {flag.key: (flag.content_hash, flag.definition) for flag in flagset.flags}
             return
         try:
@@ -50,12 +52,14 @@ class FlagWatch:
                     **_at(flagset),
                 }
                 known.take(self._record(BASELINE, flagset.source, "first look at the flags", detail))
+            earliest = min(known.looked, now)
             for key in sorted({*known.hashes, *hashes}):
                 if known.hashes.get(key) != hashes.get(key):
-                    self._changed(flagset, key, known)
+                    self._changed(flagset, key, known, earliest)
         except JournalError as error:
             self.problem = safe(f"flag changes are not journalled: {error}")
             return
+        known.looked = now
         known.stand = {flag.key: (flag.content_hash, flag.definition) for flag in flagset.flags}
         self.problem = trusted("")
 
@@ -77,7 +81,7 @@ class FlagWatch:
                 known.take(entry)
         return known
 
-    def _changed(self, flagset: FlagSet, key: str, known: _Known) -> None:
+    def _changed(self, flagset: FlagSet, key: str, known: _Known, earliest: float) -> None:
         before, flag = known.hashes.get(key, ""), flagset.get(key)
         after = flag.content_hash if flag is not None else ""
         ours = self._ours(key, after, flagset.source, known.since(key))
@@ -86,6 +90,7 @@ class FlagWatch:
             "before_hash": before,
             "after_hash": after,
             "ours": ours is not None,
+            "earliest": earliest,
             "who": ours.user if ours is not None else "",
             "serves": flag.serves if flag is not None else "",
             "served": known.serves.get(key, ""),
@@ -117,11 +122,13 @@ class FlagWatch:
 
 
 class _Known:
-    """What is known of one source: whether a baseline was journalled, hashes by flag, changes."""
+    """What is known of one source: whether a baseline was journalled, hashes by flag, changes. `looked` is when
+    the flags were last seen to stand like that, by this process or by one that journalled it."""
 
     def __init__(self) -> None:
         self.begun = False
         self.seq = 0
+        self.looked = 0.0
         self.hashes: dict[str, str] = {}
         self.serves: dict[str, str] = {}
         self.off: dict[str, bool] = {}
@@ -145,6 +152,7 @@ class _Known:
     def take(self, entry: Entry) -> None:
         detail = entry.detail
         self.seq = max(self.seq, entry.seq)
+        self.looked = max(self.looked, entry.at)
         self.begun = True
         if entry.action == BASELINE:
             self._baseline = entry.seq
@@ -169,6 +177,7 @@ class _Known:
         self._changed[key] = entry.seq
         for known in (self.hashes, self.serves, self.off, self._journalled):
             known.pop(key, None)
+        earliest = detail.get("earliest")
         off, before_off = (_known(detail.get(name)) for name in ("off", "before_off"))
         if after:
             self.hashes[key] = after
@@ -183,6 +192,7 @@ class _Known:
                 summary=safe(entry.message),
                 who=safe(str(detail.get("who", ""))),
                 exact=bool(detail.get("ours")),
+                earliest=float(earliest) if isinstance(earliest, int | float) else None,
                 before_hash=str(detail.get("before_hash", "")),
                 after_hash=after,
                 ours=bool(detail.get("ours")),

@@ -13,6 +13,9 @@ from opsconsole.model.flags import Flag, FlagChange, FlagSet, RollbackKind
 from opsconsole.model.guard import EXCLUDED_TYPES, Guard
 from opsconsole.text import SafeText, safe, trusted
 
+_LONGEST_GAP = 60.0
+"""Seconds before it was seen in which a change that nobody saw made may have caused what came first."""
+
 SKEW = 2.0
 """Seconds that a flag provider's clock may be ahead of ours."""
 
@@ -34,7 +37,7 @@ class Standing(Enum):
     """What the guard may do about a suspect."""
 
     ELIGIBLE = "eligible"
-    PROPOSED = "proposed"  # only a person may: it would turn something on, or it is not known whether it would
+    PROPOSED = "proposed"  # only a person may: it would or may turn something on, or the change may be too old
     HELD = "held"  # a person has changed it since the onset: it is waited for what that does
     BARRED = "barred"  # excluded, left alone, in its cool-down, gone, or nothing to do
 
@@ -80,13 +83,23 @@ def suspects(
             key=key, change=before[0], standing=Standing.ELIGIBLE, since=since, flag=view.flags.get(key)
         )
         standing, why = _standing(guard, suspect, before[1:], left_alone.get(key) or cooling.get(key))
+        earliest = suspect.change.at if suspect.change.exact else suspect.change.earliest
+        if standing is Standing.ELIGIBLE and earliest is not None and earliest < onset - guard.look_back:
+            long = f"{guard.look_back / 60:.0f}m"
+            standing, why = (
+                Standing.PROPOSED,
+                f"it was changed while nobody looked, maybe longer than {long} before",
+            )
         found.append(msgspec.structs.replace(suspect, standing=standing, why=safe(why, 300)))
     return tuple(sorted(found, key=lambda suspect: -suspect.change.at))
 
 
 def _after(change: FlagChange, onset: float, looks: float) -> bool:
     """Whether a change came after the onset. One that was only seen at a look may be what caused it."""
-    return change.at > onset + (SKEW if change.exact else SKEW + looks)
+    if change.exact:
+        return change.at > onset + SKEW
+    apart = 0.0 if change.earliest is None else min(change.at - change.earliest, _LONGEST_GAP)
+    return change.at > onset + SKEW + max(looks, apart)
 
 
 def _standing(

@@ -96,7 +96,8 @@ class FlagSet(msgspec.Struct, frozen=True, kw_only=True):
 
 class FlagChange(msgspec.Struct, frozen=True, kw_only=True):
     """A change that was seen or made. `at` is seconds since the epoch; `exact` is false when it is only
-    known that it happened before `at` and after the look before. `who` is "" when nobody knows.
+    known that it happened before `at` and after the look before, which was at `earliest`, None when that is not
+    known either. `who` is "" when nobody knows.
 
     `before` and `after` are the definitions as the provider's `definition` gives them, "" when not known (or
     the flag was not there). `version` is the number of what stands after it, "" when the provider has none.
@@ -109,6 +110,7 @@ class FlagChange(msgspec.Struct, frozen=True, kw_only=True):
     summary: SafeText
     who: SafeText = trusted("")
     exact: bool = False
+    earliest: float | None = None
     before_hash: str = ""
     after_hash: str = ""
     ours: bool = False
