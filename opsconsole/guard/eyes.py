@@ -107,6 +107,7 @@ class FlagEyes:
         self._read_at = self._log_at = float("-inf")
         self._log: tuple[FlagChange, ...] = ()
         self._view = FlagView()
+        self._written = False
         self._looking: asyncio.Task[FlagView] | None = None
 
     @property
@@ -125,16 +126,25 @@ class FlagEyes:
         if self._looking.done():
             found, self._looking = self._looking.result(), None
             return found
-        now = self._clock.monotonic()
-        if now - self._read_at <= _LASTS and not self._view.problem:
+        if self._will_do(self._clock.monotonic()) and not self._view.problem:
             return self._view
         return FlagView(problem=trusted("the provider does not answer"), propagation=self.propagation)
+
+    def _will_do(self, now: float) -> bool:
+        """Whether both were seen a moment ago: flags without their log look like flags that nobody changed."""
+        return not self._written and now - self._read_at <= _LASTS and now - self._log_at <= _LASTS
+
+    async def forget(self) -> None:
+        """What was seen before a write will not do after it."""
+        self._written = True
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Give up the look that is under way."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
+            self._looking = None
 
     async def _look(self, flags: Flags, state: State) -> FlagView:
         now = self._clock.monotonic()
@@ -145,7 +155,7 @@ class FlagEyes:
                 await self._read(flags, now)
             changes = await self._known(state, now) if logged else self._log
         except OpsError as error:
-            if now - self._read_at <= _LASTS and now - self._log_at <= _LASTS:
+            if self._will_do(now):
                 return self._view
             return FlagView(problem=safe(error.message, 300), propagation=self.propagation)
         except Exception as error:  # noqa: BLE001  a fault of a provider's code is one more reason not to write
@@ -158,7 +168,7 @@ class FlagEyes:
         found = await flags.read()
         self._changes.observe_flags(found)
         apart = min(_LONGEST_LOOK, max(self._interval, now - self._read_at)) + self._interval
-        self._read_at = now
+        self._read_at, self._written = now, False
         self._view = FlagView(flags=found, changes=self._log, looks=apart, propagation=self.propagation)
 
     def _log_is_due(self, state: State, now: float) -> bool:

@@ -24,8 +24,8 @@ from opsconsole.guard.incident import IncidentLog
 from opsconsole.guard.machine import step
 from opsconsole.guard.ports import Arming, Heartbeat, KillSwitch, Lease, Outbox
 from opsconsole.guard.samples import Sample
-from opsconsole.guard.state import Act, Moment, State
-from opsconsole.guard.status import status_of
+from opsconsole.guard.state import Act, Moment, State, taken_over
+from opsconsole.guard.status import blinded, status_of
 from opsconsole.guard.store import StateStore
 from opsconsole.guard.telling import Page, Teller
 from opsconsole.journal.store import Journal
@@ -96,6 +96,8 @@ class GuardLoop:
             interval=min((guard.interval for _, guard in guards), default=10.0),
         )
         self._problems: dict[str, SafeText] = {}
+        self._failed: SafeText = trusted("")
+        self._failing_since: float | None = None
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
         """Rounds until `stop` is set or the task is cancelled. A rollback that is under way is finished first."""
@@ -118,13 +120,18 @@ class GuardLoop:
     async def tick(self) -> None:
         """One round. Whatever goes wrong in it is a problem of the status, and nothing is written."""
         self._problems.clear()
+        began, failed = self._clock.now(), trusted("")
         try:
             await self._round()
         except OpsError as error:
-            self._problem("round", error.message)
+            failed = safe(error.message, 300)
+            self._problem("round", failed)
         except Exception as error:  # noqa: BLE001  a fault must not end the guard, and must be seen
+            failed = safe(f"unexpected {type(error).__name__}; this is a fault of opsconsole")
             self._teller.fault(error)
         finally:
+            self._failed = failed
+            self._failing_since = (self._failing_since or began) if failed else None
             self._heartbeat.beat(self._told())
 
     async def delivered(self) -> None:
@@ -139,7 +146,8 @@ class GuardLoop:
         self._at("looked")
         state, decisions = step(self.state, self.watched, look)
         self._at("decided")
-        if not self._gate.leads:
+        self._lead()  # looking may have taken so long that another acts by now
+        if not (self._gate.leads and self._loaded):
             self.state = state  # a follower looks on, and tells nothing
             return
         events: list[GuardEvent] = []
@@ -158,15 +166,16 @@ class GuardLoop:
 
     async def _take_over(self) -> None:
         """A guard that begins to act takes over what the one before it knew."""
-        if self._gate.lead():
-            self._loaded = False
+        self._lead()
         if self._gate.leads and not self._loaded:
-            known = self._store.load(self._now)
-            rules = {**self.state.rules}
-            rules.update((key, rule) for key, rule in known.rules.items() if key not in rules or rule.incident)
-            self.state = replace(known, rules=rules)
+            self.state = taken_over(self._store.load(self._now), self.state)
             self._loaded = True
             await self._teller.hand_on()
+
+    def _lead(self) -> None:
+        """Take or renew the lease."""
+        if self._gate.lead():
+            self._loaded = False
 
     async def _settle(self) -> None:
         """What became of an act that an earlier process began."""
@@ -208,10 +217,10 @@ class GuardLoop:
                 await _first(asyncio.shield(task), self._sleep(self._status.interval))
             except asyncio.CancelledError as error:
                 cancelled = error
-            if self._gate.lead():  # the lease must not end while it is being written
-                self._loaded = False  # it did, and another may have gone on since
+            self._lead()  # the lease must not end while it is being written
             self._heartbeat.beat(self._told())
         self._at("acted")
+        await self._eyes.forget()
         await self._reported(task.result())
         if cancelled is not None:
             raise cancelled
@@ -243,6 +252,8 @@ class GuardLoop:
 
     def _told(self) -> GuardStatus:
         status = status_of(self._status, self.state, self.watched, self._now)
+        if self._failing_since is not None:
+            status = blinded(status, self._failing_since, self._failed)
         return replace(
             status,
             armed=self._gate.armed,

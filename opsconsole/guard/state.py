@@ -151,6 +151,37 @@ def rebase(state: State, now: Moment, *, same_boot: bool) -> State:
     )
 
 
+def taken_over(known: State, own: State) -> State:
+    """The state of the guard that acted before, with what a guard that only looked on saw since.
+
+    That one told nobody of its own incidents: they begin anew, within the cool-down that is known.
+    """
+    rules = {**known.rules}
+    for key, mine in own.rules.items():
+        theirs = known.rules.get(key)
+        if theirs is None or not theirs.incident:
+            rules[key] = _looked_on(mine, theirs or RuleState())
+    return msgspec.structs.replace(known, rules=rules)
+
+
+def _looked_on(mine: RuleState, theirs: RuleState) -> RuleState:
+    phase = RulePhase.PENDING if mine.incident else RulePhase.OK
+    unknown = mine.phase is RulePhase.UNKNOWN
+    return msgspec.structs.replace(
+        mine,
+        phase=mine.phase if unknown or not mine.incident else phase,
+        under=RulePhase.OK if unknown else mine.under,
+        incident="",
+        acted=(),
+        attempts={},
+        told=(),
+        halted=trusted(""),
+        wait_mono=None,
+        cool_mono=theirs.cool_mono,
+        blind_told=theirs.blind_told,
+    )
+
+
 T = TypeVar("T", RuleState, Acted, Act)
 
 

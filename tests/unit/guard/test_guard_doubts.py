@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
+from opsconsole.errors import GuardError
 from opsconsole.guard.candidates import FlagView, Standing, suspects
 from opsconsole.model.flags import FlagChange, FlagSet
+from opsconsole.model.guard import RulePhase
 from opsconsole.text import trusted
-from tests.support.guard_loops import KEY, Bench, is_on, write_flags
+from tests.support.guard_loops import KEY, Bench, at_the_breach, is_on, write_flags
 from tests.support.guards import GUARD, flag
 
 
@@ -58,3 +61,93 @@ def test_a_change_seen_late_may_have_come_before_however_close_the_looks_are_by_
     for change, standing in ((seen, Standing.ELIGIBLE), (replace(seen, earliest=1045.0), None)):
         found = suspects(GUARD, FlagView(flags=flags, changes=(change,), looks=20.0), 1000.0)
         assert [suspect.standing for suspect in found] == [s for s in (standing,) if s is not None]
+
+
+async def test_what_only_a_guard_that_looked_on_noticed_is_told_when_it_takes_over(tmp_path: Path) -> None:
+    write_flags(tmp_path / "flags.json", new_parser=True, other=True)
+    one = Bench(tmp_path)
+    one.value = lambda: 0.0
+    two = Bench(tmp_path, clock=one.clock, ports=one.ports, name="two")
+    await one.run(30)
+    two.value = lambda: 0.2  # nothing has changed: a page without a candidate
+    await two.run(60)
+    assert (two.ports.kinds(), two.status.leader) == ([], False)
+    two.ports.lease = None  # the one that acts has died
+    await two.run(20)
+    assert two.ports.kinds() == ["no-candidate"]
+
+
+async def test_the_cool_down_of_the_guard_before_is_kept_when_another_takes_over(tmp_path: Path) -> None:
+    one = await at_the_breach(tmp_path)
+    two = Bench(tmp_path, clock=one.clock, ports=one.ports, name="two")
+    await one.run(200)
+    assert one.ports.kinds() == ["decided", "rolled-back", "recovered"]
+    two.value = lambda: 0.0
+    await two.run(30)
+    two.ports.lease = None
+    await two.run(20)
+    assert two.status.rules[0].phase is RulePhase.COOLDOWN
+    write_flags(two.flags, new_parser=False, other=False)
+    await two.run(10)
+    write_flags(two.flags, new_parser=False, other=True)
+    two.value = lambda: 0.2
+    await two.run(60)
+    assert two.writes() == [KEY]
+    assert two.ports.kinds()[3:] == ["ask-human"]
+
+
+@pytest.mark.parametrize("armed", [True, False])
+async def test_a_guard_that_was_stopped_while_it_looked_leaves_the_state_to_the_other(
+    tmp_path: Path, armed: bool
+) -> None:
+    bench = await at_the_breach(tmp_path)
+    if not armed:
+        bench.ports.arming = None
+    await bench.run(30)
+    before = bench.store.load(bench.loop._now)
+
+    def another(name: str) -> None:
+        if name == "looked":
+            bench.ports.lease = "two"
+
+    bench.at = another
+    await bench.run(10)
+    assert bench.store.load(bench.loop._now) == before
+    assert (bench.ports.kinds(), bench.status.leader) == ([], False)
+
+
+async def test_a_guard_that_was_stopped_while_it_wrote_leaves_the_report_to_the_other(tmp_path: Path) -> None:
+    bench = await at_the_breach(tmp_path)
+    two = Bench(tmp_path, clock=bench.clock, ports=bench.ports, name="two")
+
+    def another() -> None:
+        bench.ports.lease = "two"
+
+    bench.provider.after_apply = another
+    await bench.run(40)
+    assert bench.store.load(bench.loop._now).pending is not None
+    await two.run(200)
+    assert two.writes() == [KEY]
+    assert two.ports.kinds() == ["decided", "rolled-back", "recovered"]
+
+
+async def test_a_guard_whose_rounds_fail_is_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_flags(tmp_path / "flags.json", new_parser=True, other=True)
+    bench = Bench(tmp_path)
+    bench.value = lambda: 0.0
+    await bench.run(30)
+    assert bench.status.rules[0].phase is RulePhase.OK
+
+    def full(*args: object) -> None:
+        raise GuardError("the guard's state cannot be kept: disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.store, "save", full)
+        await bench.run(90)
+        (rule,) = bench.status.rules
+        assert (rule.phase, rule.value) == (RulePhase.UNKNOWN, None)
+        assert "disk full" in rule.reason
+        assert bench.status.blind_since is not None
+        assert bench.status.at - bench.status.blind_since == 80.0
+    await bench.run(10)
+    assert (bench.status.rules[0].phase, bench.status.blind_since) == (RulePhase.OK, None)

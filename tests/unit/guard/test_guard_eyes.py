@@ -147,6 +147,33 @@ async def test_a_provider_that_hangs_keeps_no_rule_waiting() -> None:
     await seen.aclose()
 
 
+async def test_flags_whose_log_hangs_do_not_look_like_flags_that_nobody_changed() -> None:
+    provider = Provider()
+    seen, clock = eyes(provider)
+    await looks(seen, clock, CALM, 2)
+
+    async def flag_changes(since: float, key: str = "") -> tuple[FlagChange, ...]:
+        await asyncio.Event().wait()
+        raise AssertionError("it never answers")
+
+    provider.flag_changes = flag_changes  # type: ignore[method-assign]
+    async with asyncio.timeout(20):
+        assert (await seen.look(BREACH)).problem == "the provider does not answer"
+    await seen.aclose()
+
+
+async def test_what_was_seen_before_a_write_will_not_do_after_it() -> None:
+    provider = Provider()
+    seen, clock = eyes(provider)
+    await looks(seen, clock, BREACH, 2)
+    await seen.forget()
+    provider.failure = FlagUnavailable("it is down")
+    assert (await seen.look(BREACH)).problem == "it is down"
+    provider.failure = None
+    clock.advance(5.0)
+    assert (await seen.look(BREACH)).problem == ""
+
+
 async def test_an_answer_that_comes_too_late_to_be_in_a_row_is_none() -> None:
     async def query(expr: str) -> QueryResult:
         await asyncio.Event().wait()
