@@ -152,6 +152,8 @@ def _undoable(change: FlagChange, earlier: Sequence[FlagChange]) -> tuple[Standi
 
 def exclusion(guard: Guard, flag: Flag) -> str:
     """Why a guard may not touch a flag, "" when it may."""
+    if not _text(flag.key):
+        return "its name cannot be written down"
     if any(matches(pattern, flag) for pattern in guard.never):
         return "the playbook says never"
     named = flag.key in guard.only
@@ -173,3 +175,12 @@ def matches(pattern: str, flag: Flag) -> bool:
     if colon and kind == "type":
         return name == flag.type
     return fnmatchcase(flag.key, pattern)
+
+
+def _text(key: str) -> bool:
+    """Whether the state can keep the name: half a character is no text."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

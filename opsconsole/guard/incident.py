@@ -56,7 +56,7 @@ class IncidentLog:
 
     def record(self, event: GuardEvent) -> Entry | None:
         """The event with its timeline; None when the journal has it: a guard that was killed tells it again."""
-        if self._journal.entries(1, event.id, action=EVENT):
+        if self._journal.entries(1, event.id, action=EVENT, context=self._context):
             return None
         lines = [str(event.summary or headline(event))]
         lines += [f"  {line}" for line in event.timeline]

@@ -80,10 +80,11 @@ class GuardLoop:
         self._heartbeat = heartbeat
         self._clock, self._sleep = clock, sleep
         self._at = at
-        log = IncidentLog(journal, user=user, context=context)
+        written = str(safe(context, 40))  # as every console writes it into the journal
+        log = IncidentLog(journal, user=user, context=written)
         self._teller = Teller(log, outbox, store, page, self._problem)
         self._eyes = FlagEyes(flags, runner, clock, self.watched)
-        self._hand = Hand(runner, journal, clock, context, self._gate.refusal, at)
+        self._hand = Hand(runner, journal, clock, written, self._gate.refusal, at)
         self._maker = EventMaker(context, self.watched)
         self._due = dict.fromkeys(self._guards, float("-inf"))
         self._loaded = False

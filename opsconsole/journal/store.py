@@ -120,7 +120,11 @@ class Journal:
     ) -> tuple[Entry, ...]:
         """The newest entries, newest first: of one op, action or context when named, with a `seq` greater
         than `after`."""
-        wanted = {"op": op, "action": action, "context": None if context is None else str(safe(context, 200))}
+        wanted = {
+            "op": None if op is None else str(safe(op)),
+            "action": action,
+            "context": None if context is None else str(safe(context, 200)),
+        }
         named = {column: value for column, value in wanted.items() if value is not None}
         where = " AND ".join(["seq > ?", *(f"{column} = ?" for column in named)])
         sql = f"{SELECT} WHERE {where} ORDER BY seq DESC LIMIT ?"

@@ -147,7 +147,7 @@ class Bench:
             clock=self.clock,
             user="guard",
             host="bastion",
-            context=CONTEXT,
+            context=str(safe(CONTEXT, 40)),
             read_only=False,
             refresh=lambda: None,
             sleep=self.sleep,

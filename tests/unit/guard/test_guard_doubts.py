@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from opsconsole.clock import ManualClock
 from opsconsole.errors import GuardError
 from opsconsole.guard.candidates import FlagView, Standing, suspects
+from opsconsole.guard.incident import IncidentLog
+from opsconsole.journal.store import Journal
 from opsconsole.model.flags import FlagChange, FlagSet
-from opsconsole.model.guard import RulePhase
+from opsconsole.model.guard import GuardEvent, RulePhase
 from opsconsole.text import trusted
 from tests.support.guard_loops import KEY, Bench, at_the_breach, is_on, write_flags
 from tests.support.guards import GUARD, flag
@@ -150,4 +153,65 @@ async def test_a_guard_whose_rounds_fail_is_blind(tmp_path: Path, monkeypatch: p
         assert bench.status.blind_since is not None
         assert bench.status.at - bench.status.blind_since == 80.0
     await bench.run(10)
-    assert (bench.status.rules[0].phase, bench.status.blind_since) == (RulePhase.OK, None)
+    assert [rule.phase for rule in bench.status.rules] == [RulePhase.OK]
+    assert bench.status.blind_since is None
+
+
+@pytest.mark.parametrize("key", ["new\x1b[31m\u202eparser\n", "p" * 3000])
+async def test_a_flag_with_a_hostile_name_is_rolled_back_and_told_of_once(tmp_path: Path, key: str) -> None:
+    write_flags(tmp_path / "flags.json", **{key: False, "other": True})
+    bench = Bench(tmp_path)
+    bench.value = lambda: 0.2 if is_on(bench.flags, key) else 0.0
+    await bench.run(30)
+    write_flags(bench.flags, **{key: True, "other": True})
+    await bench.run(200)
+    assert bench.status.problem == ""
+    assert not is_on(bench.flags, key)
+    kinds = ["decided", "rolled-back", "recovered"]
+    assert bench.ports.kinds() == kinds
+    assert [entry.detail["kind"] for entry in bench.entries("guard")] == kinds
+    assert dict(bench.status.events) == dict.fromkeys(kinds, 1)
+    told = [str(text) for event in bench.ports.events.values() for text in (event.summary, event.flag, event.undo)]
+    assert not any(char in text for text in told for char in "\x1b\u202e\n")
+
+
+async def test_a_flag_whose_name_cannot_be_written_down_is_left_alone_and_stops_nothing(tmp_path: Path) -> None:
+    key = "\ud800parser"
+    write_flags(tmp_path / "flags.json", **{key: False, "other": True})
+    bench = Bench(tmp_path)
+    bench.value = lambda: 0.2 if is_on(bench.flags, key) else 0.0
+    await bench.run(30)
+    write_flags(bench.flags, **{key: True, "other": True})
+    await bench.run(60)
+    assert bench.status.problem == ""
+    assert (bench.writes(), bench.ports.kinds()) == ([], ["no-candidate"])
+    assert "cannot be written down" in next(iter(bench.ports.events.values())).summary
+
+
+async def test_a_context_with_a_long_name_is_found_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.support.guard_loops.CONTEXT", "production-" * 6)
+    bench = await at_the_breach(tmp_path)
+    await bench.run(60)
+    write_flags(bench.flags, new_parser=True, other=True)
+    await bench.run(400)
+    assert bench.writes() == [KEY]
+    assert bench.ports.kinds() == ["decided", "rolled-back", "disarmed"]
+
+
+def test_the_same_event_of_another_context_is_another(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db", ManualClock())
+    event = GuardEvent(
+        id="shop/errors/blind/5",
+        at=5.0,
+        kind="blind",
+        incident="",
+        system="shop",
+        context="",
+        rule="errors",
+        title=trusted(""),
+        summary=trusted("no value"),
+    )
+    recorded = [IncidentLog(journal, user="guard", context=name).record(event) for name in ("eu", "us", "us")]
+    assert [entry is not None for entry in recorded] == [True, True, False]
