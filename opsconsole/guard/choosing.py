@@ -19,6 +19,9 @@ HOUR = 3600.0
 ATTEMPTS = 3
 """How often the rollback of one flag is tried in an incident, when it is certain that nothing was written."""
 
+PATIENCE = 10.0
+"""Seconds beyond a rule's hold that flags which are not known are waited for, before a person is asked."""
+
 SETTLE_SLACK = 30.0
 """Seconds that are waited beyond propagation and window: for two scrapes."""
 
@@ -62,8 +65,8 @@ class _Choice:
         if pending is not None:
             return self._unsettled(pending)
         if view.flags is None or view.problem:
-            why = view.problem or trusted("they were not read")
-            return self._ask("flags", f"the flags are not known: {why}")
+            words = f"the flags are not known: {view.problem or 'they were not read'}"
+            return self._reason(words) if self._patient() else self._ask("flags", words)
         found = self._suspects()
         held = [s for s in found if s.standing is Standing.HELD and f"held:{s.key}" not in self._rule.told]
         if held:
@@ -82,6 +85,11 @@ class _Choice:
             f"another guard has not said for {age_words(age)} whether it rolled back {name}, and may still do so"
         )
         return self._ask(f"unsettled:{act.flag}", words)
+
+    def _patient(self) -> bool:
+        """Whether a provider that does not answer may still do so in time."""
+        began = self._rule.run_mono
+        return began is not None and self._look.now.mono - began < self._each.rule.hold + PATIENCE
 
     def _suspects(self) -> tuple[Suspect, ...]:
         guard, now = self._each.guard, self._look.now

@@ -16,7 +16,7 @@ from opsconsole.model.flags import FlagChange, FlagSet
 from opsconsole.model.guard import GuardEvent, RulePhase
 from opsconsole.text import trusted
 from tests.support.guard_loops import KEY, Bench, at_the_breach, is_on, write_flags
-from tests.support.guards import GUARD, flag
+from tests.support.guards import GUARD, breached, flag
 
 
 async def a_guard_that_was_down(folder: Path, seconds: float) -> Bench:
@@ -215,3 +215,16 @@ def test_the_same_event_of_another_context_is_another(tmp_path: Path) -> None:
     )
     recorded = [IncidentLog(journal, user="guard", context=name).record(event) for name in ("eu", "us", "us")]
     assert [entry is not None for entry in recorded] == [True, True, False]
+
+
+def test_flags_that_are_known_a_moment_late_trouble_nobody() -> None:
+    world = breached(problem="the provider does not answer")
+    world.run(40)
+    assert (world.kinds(), world.phase) == ([], RulePhase.CONFIRMED)
+    assert "the provider does not answer" in world.rule.reason
+    world.problem = ""
+    world.run(10)
+    assert world.kinds()[0] == "act"
+    silent = breached(problem="the provider does not answer")
+    silent.run(50)
+    assert silent.kinds() == ["ask-human"]
