@@ -111,6 +111,11 @@ class FlagEyes:
         self._looking: asyncio.Task[FlagView] | None = None
 
     @property
+    def provided(self) -> bool:
+        """Whether the context has a flag provider."""
+        return self._flags is not None
+
+    @property
     def propagation(self) -> float:
         """Seconds after which a change has reached the applications."""
         return self._flags.capabilities.propagation if self._flags is not None else 0.0

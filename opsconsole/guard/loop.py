@@ -196,6 +196,8 @@ class GuardLoop:
 
     async def _look(self) -> Look:
         samples, view = await asyncio.gather(self._samples(), self._eyes.look(self.state))
+        if view.problem and self._eyes.provided:  # said while all is well, not only once it has to write
+            self._problem("flags", f"the flags cannot be looked at: {view.problem}")
         return Look(now=self._now, samples=samples, view=view, permission=self._gate.permission())
 
     async def _samples(self) -> dict[str, Sample]:

@@ -259,3 +259,13 @@ async def test_the_rollout_is_there_in_few_columns_too() -> None:
     flags = msgspec.structs.replace(flagset(), flags=(part, pricing))
     async with driven(FlagsScreen, full(flags=flags), (80, 24)) as screen:
         assert screen.text.split("\n")[5].split()[:4] == ["dark_mode", "on", "25", "%"]
+
+
+@pytest.mark.parametrize("size", [(60, 15), (60, 18)])
+async def test_a_small_screen_keeps_flags_and_keys(size: tuple[int, int]) -> None:
+    async with driven(FlagsScreen, full(), size) as screen:
+        rows = screen.text.split("\n")
+        assert fits(screen.text, size)
+        assert "new_pricing" in rows[4]
+        assert "dark_mode" in rows[5]
+        assert "roll back" in rows[size[1] - 1]

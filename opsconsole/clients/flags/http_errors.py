@@ -36,7 +36,7 @@ def flag_error(error: SourceError, *, write: bool, now: float = 0.0) -> OpsError
 def _made(error: SourceError, now: float) -> OpsError:
     status = error.status
     if isinstance(error, Unauthorised):
-        return FlagUnauthorised("")
+        return FlagUnauthorised("", hint=error.hint.replace("`authorization`", "`token_file`, `authorization`"))
     if status in (404, 410):
         return FlagNotFound("", hint="is the key right, and the project and environment of `flags:`?")
     if status in (409, 412):

@@ -178,7 +178,7 @@ class UnleashApi:
             raise FlagNotFound(
                 f"there is no project {safe(self.project, 80)}",
                 where=self.source,
-                hint=f"there are {safe(', '.join(sorted(names)), 200)}: see `project` of `flags:`",
+                hint=f"see `project` of `flags:`; the projects there: {safe(', '.join(sorted(names)), 200)}",
             )
 
     async def _get(

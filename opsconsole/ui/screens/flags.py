@@ -15,6 +15,7 @@ from opsconsole.model.flags import Flag
 from opsconsole.model.playbook import Panel
 from opsconsole.model.reading import Freshness
 from opsconsole.render.records import flag_row, flag_titles
+from opsconsole.render.row import wrapped
 from opsconsole.render.times import ago
 from opsconsole.state.snapshot import Snapshot
 from opsconsole.text import trusted
@@ -115,7 +116,8 @@ class FlagsScreen(ListScreen):
 
     def cursor_moved(self) -> None:
         flag = self._under_cursor()
-        story = self._story(flag) if flag is not None else []
+        # The list keeps two rows, whatever there is to tell.
+        story = self._story(flag)[: max(0, self._free() - 2)] if flag is not None else []
         self.query_one("#flag_story", Lines).show(story)
         self._draw_charts(flag, len(story))
 
@@ -176,9 +178,10 @@ class FlagsScreen(ListScreen):
         reading = snapshot.flags
         if reading is None:
             return self.said([("no flag provider", "dim")])
-        pieces = []
-        if reading.data is not None:
-            pieces = [(f"{len(reading.data.flags)} flags from {reading.data.source}", "dim")]
+        if reading.data is None:
+            return self.said([("no flags are known", "dim")])  # the list says why
+        count = len(reading.data.flags)
+        pieces = [(f"{count} flag{'' if count == 1 else 's'} from {reading.data.source}", "dim")]
         age = reading.age(snapshot.now)
         if not reading.known(snapshot.now) and reading.freshness(snapshot.now) is not Freshness.WAITING:
             old = f"stale {ago(age)}: " if age is not None else ""
@@ -207,9 +210,12 @@ class FlagsScreen(ListScreen):
             ]
         if reading.data is None:
             hint = reading.failure.hint if reading.failure is not None else trusted("")
+            mark, width = self.services.glyphs.unknown, max(20, self.app.size.width - 4)
+            said = ((f"{mark} The flags are not known: {reading.why(snapshot.now)}", "unknown"), (hint, "dim"))
             return [
-                self.said([(f"? The flags are not known: {reading.why(snapshot.now)}", "unknown")]),
-                self.said([(hint, "dim")]),
+                self.said([(line, style)])
+                for text, style in said
+                for line in wrapped(text, width, 3, self.services.glyphs)
             ]
         return [self.said([(f"{reading.data.source} defines no flag.", "dim")])]
 
@@ -230,6 +236,13 @@ class FlagsScreen(ListScreen):
             words = "No panel to hold against the changes: the playbook names no flag_panel."
             lines.show([self.said([(words, "dim")])] if flag is not None else [])
             return
-        free = self.app.size.height - _BARS
+        free = self._free()
         height = max(5, free - story - max(3, min(len(self._flags) or free, free // 3)))
+        if height > free - story - 2:
+            lines.show([])
+            return
         lines.show(self._charts.rows(panels, flag, self.snapshot, self.app.size.width, height))
+
+    def _free(self) -> int:
+        """The rows that the list, the story and the charts share."""
+        return self.app.size.height - _BARS

@@ -387,3 +387,16 @@ async def test_the_state_file_is_for_its_owner_only_and_outlives_a_boot(tmp_path
     assert (tmp_path / "guard.db").stat().st_mode & 0o777 == 0o600
     (act,) = bench.store.load(Moment(bench.clock.now(), bench.clock.monotonic())).acts
     assert act.flag == KEY
+
+
+async def test_flags_that_cannot_be_read_are_a_problem_while_all_is_well(tmp_path: Path) -> None:
+    write_flags(tmp_path / "flags.json", new_parser=False)
+    bench = Bench(tmp_path)
+    await bench.run(30)
+    assert bench.status.problem == ""
+    bench.flags.unlink()
+    await bench.run(300)
+    assert "the flags cannot be looked at: " in bench.status.problem
+    write_flags(bench.flags, new_parser=False)
+    await bench.run(20)
+    assert bench.status.problem == ""
