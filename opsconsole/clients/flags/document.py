@@ -19,6 +19,7 @@ from opsconsole.errors import FlagError
 from opsconsole.text import SafeText, safe
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_JSON = json.JSONDecoder()
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -99,8 +100,10 @@ def parse(text: str, *, is_yaml: bool, where: str, format: Format) -> Document:
         document = (_parse_yaml if is_yaml else _parse_json)(text, where, format)
     except RecursionError:
         raise FlagError("the file is nested too deeply", where=where) from None
-    for key, node in document.flags.items():
-        format.check(safe(key, 80), node.value, f"{where}:{document.line(node.start)}")
+    line, at = 1, 0
+    for key, node in document.flags.items():  # in the order of the text: each line is counted once
+        line, at = line + text.count("\n", at, node.start), node.start
+        format.check(safe(key, 80), node.value, f"{where}:{line}")
     return document
 
 
@@ -180,14 +183,13 @@ def _parse_json(text: str, where: str, format: Format) -> Document:
 
 def _members(text: str, at: int) -> Iterator[tuple[str, int, Member]]:
     """The members of the valid JSON object that begins at `at`: name, where the name begins, spans."""
-    decoder = json.JSONDecoder()
     at = _skip(text, at + 1)
     while text[at] != "}":
         begin = at
-        name, at = decoder.raw_decode(text, at)
+        name, at = _JSON.raw_decode(text, at)
         name_end = at
         start = _skip(text, _skip(text, at) + 1)
-        _, at = decoder.raw_decode(text, start)
+        _, at = _JSON.raw_decode(text, start)
         yield name, begin, Member(name_end, start, at)
         at = _skip(text, at)
         if text[at] == ",":

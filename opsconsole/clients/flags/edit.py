@@ -27,8 +27,8 @@ def definition_of(document: Document, key: str) -> str:
     return written if canonical(alone) == canonical(value) else json.dumps(value, ensure_ascii=False)
 
 
-def with_fields(document: Document, key: str, wanted: Mapping[str, Any], where: str) -> str:
-    """The whole text with one flag as `wanted`, which has all the fields that there are now; only those that
+def with_fields(document: Document, key: str, wanted: Mapping[str, Any], where: str) -> Document:
+    """The whole with one flag as `wanted`, which has all the fields that there are now; only those that
     change are touched."""
     node = document.flags[key]
     edits: list[tuple[int, int, str]] = []
@@ -47,8 +47,8 @@ def with_fields(document: Document, key: str, wanted: Mapping[str, Any], where: 
     return _checked(document, key, text, wanted, where)
 
 
-def with_definition(document: Document, key: str, definition: str, where: str) -> str:
-    """The whole text with one flag's definition, in the words of `Document.slice`, put in its place."""
+def with_definition(document: Document, key: str, definition: str, where: str) -> Document:
+    """The whole with one flag's definition, in the words of `Document.slice`, put in its place."""
     wanted = parse_definition(definition, is_yaml=document.is_yaml)
     return _checked(document, key, document.replaced(key, definition), wanted, where)
 
@@ -98,8 +98,8 @@ def _replacement(document: Document, member: Member, text: str) -> list[tuple[in
     return [moved, (line_end, member.end, "")]
 
 
-def _checked(document: Document, key: str, text: str, wanted: object, where: str) -> str:
-    """The text, if reading it gives exactly what is wanted and leaves all else; for YAML whose layout does
+def _checked(document: Document, key: str, text: str, wanted: object, where: str) -> Document:
+    """What the text says, if reading it gives exactly what is wanted and leaves all else; for YAML whose layout does
     not allow the edit, the definition on one line instead."""
     candidates = [text]
     if document.is_yaml:
@@ -113,7 +113,7 @@ def _checked(document: Document, key: str, text: str, wanted: object, where: str
         except FlagError:
             continue
         if canonical(result.data) == expected:
-            return candidate
+            return result
     raise FlagError(
         f"flag {safe(key, 80)} cannot be changed without touching the rest of the file; nothing was written",
         where=f"{where}:{document.line(document.flags[key].start)}",

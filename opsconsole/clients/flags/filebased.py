@@ -129,7 +129,7 @@ class FileProvider(ABC):
         if canonical(wanted) == canonical(flag):
             raise Refused(f"flag {name} already serves {safe(variant, 80)} to everyone", where=self.source)
         words = [f"{name}: serve {safe(variant, 80)} to everyone", *self.rollback_words(flag, variant)]
-        after = self._parse(with_fields(document, key, wanted, self.source).encode())
+        after = with_fields(document, key, wanted, self.source)
         return self._plan(document, after, key, RollbackKind.OFF, words)
 
     def _plan_to(
@@ -146,7 +146,7 @@ class FileProvider(ABC):
             )
         if content_hash(flag) == self.content_hash(definition):
             raise Refused(f"flag {name} already stands like that", where=self.source)
-        after = self._parse(with_definition(document, key, definition, self.source).encode())
+        after = with_definition(document, key, definition, self.source)
         words = f"{name}: bring back the definition from before the {'rollback' if restore else 'last change'}"
         plan = self._plan(document, after, key, kind, [words])
         return msgspec.structs.replace(plan, restore=restore, version=version)
@@ -176,7 +176,7 @@ class FileProvider(ABC):
                     where=self.source,
                     hint="look again, then decide again",
                 )
-            written = with_definition(document, plan.key, plan.replacement, self.source).encode()
+            written = with_definition(document, plan.key, plan.replacement, self.source).text.encode()
             replace_file(real, content, written)
         return _revision(written)
 

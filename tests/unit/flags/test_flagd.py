@@ -523,3 +523,23 @@ async def test_tags_and_type_come_from_the_metadata(file: Path) -> None:
     file.write_text(json.dumps({"flags": flags}))
     found = {flag.key: (flag.tags, flag.type) for flag in (await FlagdProvider(file).read()).flags}
     assert found == {"a": (("x", "\\x1b"), "release"), "b": (("x", "y"), ""), "c": ((), "")}
+
+
+@pytest.mark.parametrize("is_yaml", [False, True])
+def test_a_large_file_is_gone_through_once_to_know_its_lines(is_yaml: bool) -> None:
+    class Text(str):
+        looked_at = 0
+
+        def count(self, what: str, start: Any = 0, end: Any = None) -> int:
+            Text.looked_at += (len(self) if end is None else end) - start
+            return super().count(what, start, end)
+
+    flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
+    text = Text(json.dumps({"flags": {f"flag_{n}": flag for n in range(50)}}, indent=1))
+    assert len(parse_any(text, is_yaml=is_yaml, where="flags", format=FLAGD).flags) == 50
+    assert Text.looked_at <= 2 * len(text)
+    broken = text.replace('"ENABLED"', '"enabled"').replace('"enabled"', '"ENABLED"', 30)
+    with pytest.raises(FlagError) as caught:
+        parse_any(broken, is_yaml=is_yaml, where="flags", format=FLAGD)
+    at = broken[: broken.index('"flag_30"')].count("\n") + 1
+    assert caught.value.where == f"flags:{at}"
