@@ -17,6 +17,9 @@ _LONGEST = 32_768
 _ALL_LONGEST = 262_144
 """Characters of a definition, and of all of a baseline, that are journalled: longer ones cannot be undone to."""
 
+_REASON = 200
+"""Characters of a rollback's reason that are told with the change."""
+
 
 class FlagWatch:
     """Journals a flag whose content hash differs from the last one journalled, by any console.
@@ -237,6 +240,8 @@ def _words(flag: Flag | None, before: str, served: str, ours: Entry | None) -> s
         return f"new: serves {flag.serves}"
     by = {"rollback": "rolled back: ", "restore": "restored: ", "undo": "restored: "}
     prefix = by.get(ours.action, "") if ours is not None else ""
+    reason = safe(str(ours.detail.get("reason") or ""), _REASON) if ours is not None else ""
+    suffix = f" ({reason})" if reason else ""
     if served and served != flag.serves:
-        return f"{prefix}{served} -> {flag.serves}"
-    return f"{prefix}definition changed, serves {flag.serves}"
+        return f"{prefix}{served} -> {flag.serves}{suffix}"
+    return f"{prefix}definition changed, serves {flag.serves}{suffix}"

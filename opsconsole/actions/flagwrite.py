@@ -88,14 +88,13 @@ class _Verifier:
         """Raises as `write_plan`."""
         left, wait = min(max(self._provider.capabilities.propagation, 5.0), LONGEST), _FIRST_WAIT
         while True:
+            began = self._desk.clock.monotonic()
             stands, unread = await self._look()
+            left -= self._desk.clock.monotonic() - began
             if unread is None and stands == self._after:
                 return
             if unread is None and stands != self._plan.revision:
-                raise Unverified(
-                    f"flag {self._name} was written, but now reads back as something else",
-                    hint="someone else may be changing it: look at it before anything else",
-                )
+                raise self._something_else()
             never_sent = self._failure is not None and not self._failure.sent
             if left <= 0 or (unread is None and never_sent):
                 raise self._end(unread)
@@ -115,6 +114,19 @@ class _Verifier:
         self._observe(flagset)
         flag = flagset.get(self._plan.key)
         return (flag.content_hash if flag is not None else ""), None
+
+    def _something_else(self) -> Unverified:
+        """What is raised when it stands neither as before nor as wanted: half of it was done, or another is at it."""
+        if self._failure is not None:
+            return Unverified(
+                f"flag {self._name} is neither as it was nor as it was to be: {self._failure.message}",
+                where=self._failure.where,
+                hint="look at it where your flags are managed before anything else",
+            )
+        return Unverified(
+            f"flag {self._name} was written, but now reads back as something else",
+            hint="someone else may be changing it: look at it before anything else",
+        )
 
     def _end(self, unread: FlagError | None) -> Exception:
         """What is raised when it was looked for long enough: it stands as before, or cannot be read."""

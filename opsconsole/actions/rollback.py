@@ -10,7 +10,7 @@ from opsconsole.actions.base import Desk, Done
 from opsconsole.actions.flagwatch import FlagWatch
 from opsconsole.actions.flagwrite import BeforeWrite, write_plan
 from opsconsole.clients.flags.base import FlagProvider
-from opsconsole.errors import FlagError, FlagNotFound, FlagUnsupported, JournalError, Refused
+from opsconsole.errors import Conflict, FlagError, FlagNotFound, FlagUnsupported, JournalError, Refused
 from opsconsole.model.flagchanges import (
     Proposal,
     changed_since,
@@ -116,7 +116,7 @@ class FlagActions:
         """Carry out a plan that was shown. The original stays in the journal for the restore. `extra` goes into
         the journal's detail; `before_write` is called right before the write, and may raise Refused."""
         if plan.restore:
-            return await self.restore(plan.key)
+            return await self.restore(plan.key, plan)
         after = "" if self._desk.flags is None else self._desk.flags.content_hash(plan.replacement)
 
         async def work(op: str) -> Done:
@@ -138,11 +138,12 @@ class FlagActions:
         }
         return await self._desk.perform("rollback", plan.key, detail, work)
 
-    async def restore(self, key: str) -> Outcome:
-        """Bring back what stood before the last rollback of this flag, if nobody has changed it since."""
+    async def restore(self, key: str, shown: RollbackPlan | None = None) -> Outcome:
+        """Bring back what stood before the last rollback of this flag, if nobody has changed it since; when a plan
+        was `shown`, only if that is still it."""
 
         async def work(op: str) -> Done:
-            return await self.restore_now(key, op)
+            return await self.restore_now(key, op, shown)
 
         try:
             rollback = self.last_rollback(key)
@@ -151,9 +152,14 @@ class FlagActions:
         detail = restoring(rollback) if rollback is not None else {"key": key, "source": self._source()}
         return await self._desk.perform("restore", key, detail, work)
 
-    async def restore_now(self, key: str, op: str) -> Done:
+    async def restore_now(self, key: str, op: str, shown: RollbackPlan | None = None) -> Done:
         """The work of a restore, for `restore` and for undo."""
         plan, rollback = await self._plan_restore(key)
+        if shown is not None and (plan.revision, plan.replacement) != (shown.revision, shown.replacement):
+            raise Conflict(
+                f"another rollback of {safe(key, 80)} came in between; nothing was written",
+                hint="look again, then decide again",
+            )
         before = str(rollback.detail["before_hash"])
         await self._write(plan, before, self._reason("restore", op), None)
         return Done(

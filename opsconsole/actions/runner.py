@@ -162,9 +162,10 @@ class Runner:
         `rule`, `incident`); `before_write` is called right before the write, and may raise Refused."""
         return await self._flags.rollback(plan, reason, extra, before_write)
 
-    async def restore(self, key: str) -> Outcome:
-        """Bring back what stood before this flag's last rollback."""
-        return await self._flags.restore(key)
+    async def restore(self, key: str, shown: RollbackPlan | None = None) -> Outcome:
+        """Bring back what stood before this flag's last rollback; when a plan was `shown`, only if that is still
+        it."""
+        return await self._flags.restore(key, shown)
 
     async def run_command(
         self,

@@ -13,7 +13,7 @@ from opsconsole.cli.wiring import context_info, journal_path
 from opsconsole.clients.flags.base import FlagProvider
 from opsconsole.errors import FlagError, FlagNotFound, JournalError, UsageError
 from opsconsole.model.alertlist import AlertRow
-from opsconsole.model.flagchanges import last_change
+from opsconsole.model.flagchanges import most_suspected_first, nearest_before
 from opsconsole.model.flags import Flag, FlagChange, FlagSet, RollbackKind
 from opsconsole.model.severity import AlertState
 from opsconsole.render.times import ago
@@ -93,10 +93,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     def suspect(self, key: str) -> float | None:
         """How many seconds before the onset of the worst alert the flag changed, the nearest; None when it did
         not in the hour before."""
-        if self.onset is None:
-            return None
-        apart = [self.onset - change.at for change in self.changes if change.key == key]
-        return min((a for a in apart if 0 <= a <= SUSPICIOUS), default=None)
+        return nearest_before(self.changes, key, self.onset) if self.onset is not None else None
 
     def suspect_words(self, key: str) -> SafeText:
         """`6m before HighErrorRate`, or ""."""
@@ -107,12 +104,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
     def ordered(self) -> list[Flag]:
         """The suspected first, the latest change first, then by name."""
-
-        def rank(flag: Flag) -> tuple[float, float, str]:
-            apart, change = self.suspect(flag.key), last_change(self.changes, flag.key)
-            return float("inf") if apart is None else apart, -(change.at if change else 0.0), flag.key
-
-        return sorted(self.flags.flags, key=rank)
+        return most_suspected_first(self.flags.flags, self.changes, self.onset)
 
 
 def look_at(acting: Acting, *, alert: str = "") -> Look:

@@ -110,6 +110,9 @@ def rollback(
         tell_doubt(look)
         tell(_headline(made, why))
         tell(made.diff.rstrip())
+        provider = provider_of(acting)
+        if reason and not provider.capabilities.reason:
+            tell(f"{safe(provider.name, 40)} has no place for the reason: it is in the journal only")
         _approve(acting, flag, "Roll it back", yes=yes, name=name)
         outcome = acting.run(acting.runner.rollback(made, reason))
         _told(outcome)
@@ -134,7 +137,7 @@ def restore(
         tell(made.words)
         tell(made.diff.rstrip())
         _approve(acting, flag, "Restore it", yes=yes, name=name)
-        _told(acting.run(acting.runner.restore(flag)))
+        _told(acting.run(acting.runner.restore(flag, made)))
 
 
 def _begin_journal(acting: Acting) -> None:

@@ -13,6 +13,9 @@ from opsconsole.text import SafeText, safe, trusted
 SLACK = 5.0
 """Seconds by which the clocks of a provider and of this machine may be apart for one change to be the same."""
 
+SUSPICIOUS = 3600.0
+"""Seconds before the onset of an alert within which a flag change is suspected."""
+
 
 def merged(native: Iterable[FlagChange], ours: Iterable[FlagChange]) -> tuple[FlagChange, ...]:
     """Both logs, each newest first, as one; a change that both tell of is there once.
@@ -94,6 +97,27 @@ def changed_since(changes: Iterable[FlagChange], key: str, content_hash: str) ->
         if change.after_hash == content_hash:
             return own[0] if at else None
     return own[0] if own else None
+
+
+def nearest_before(changes: Iterable[FlagChange], key: str, onset: float) -> float | None:
+    """How many seconds before the onset (seconds since the epoch) a flag changed, the nearest; None when it did not
+    in the time in which a change is suspected."""
+    apart = (onset - change.at for change in changes if change.key == key)
+    return min((seconds for seconds in apart if 0 <= seconds <= SUSPICIOUS), default=None)
+
+
+def most_suspected_first(flags: Iterable[Flag], changes: Iterable[FlagChange], onset: float | None) -> list[Flag]:
+    """The flags that changed soonest before the onset first, then those that changed last, then by name."""
+    own: dict[str, list[FlagChange]] = defaultdict(list)
+    for change in changes:
+        own[change.key].append(change)
+
+    def rank(flag: Flag) -> tuple[float, float, str]:
+        of = own.get(flag.key, [])
+        apart = nearest_before(of, flag.key, onset) if onset is not None else None
+        return float("inf") if apart is None else apart, -max((c.at for c in of), default=0.0), flag.key
+
+    return sorted(flags, key=rank)
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import msgspec
 from rich.text import Text
 
 from opsconsole.model.alertlist import AlertRow, distinguishing
+from opsconsole.model.flagchanges import SUSPICIOUS
 from opsconsole.model.flags import FlagChange
 from opsconsole.model.severity import AlertState
 from opsconsole.render.alerts import firing_row
@@ -20,9 +21,6 @@ from opsconsole.text import SafeText, safe, trusted
 from opsconsole.ui.bars import alert_sources
 from opsconsole.ui.lines import Lines
 from opsconsole.ui.services import Services
-
-SUSPICIOUS = 3600.0
-"""Seconds before an alert's onset within which a flag change is suspected."""
 
 _WITH_EXTENDER = 140
 """The columns from which there is room for who extends an ack."""

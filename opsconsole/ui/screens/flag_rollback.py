@@ -55,7 +55,7 @@ async def restored(screen: ConsoleScreen, flag: Flag) -> Outcome | None:
     plan = await screen.services.runner.plan_restore(flag.key)
     if not await screen.app.push_screen_wait(_restoring(screen, flag, plan)):
         return None
-    return await screen.services.runner.restore(flag.key)
+    return await screen.services.runner.restore(flag.key, plan)
 
 
 def _restoring(screen: ConsoleScreen, flag: Flag, plan: RollbackPlan) -> Dialog[bool]:

@@ -24,9 +24,6 @@ from opsconsole.ui.panels.contents import Look
 PATIENCE = 300.0
 """Seconds after a rollback from which on it has not recovered, instead of recovering still."""
 
-SUSPICIOUS = 3600.0
-"""Seconds before the onset of an alert within which a flag change is suspected."""
-
 
 class Rollback(msgspec.Struct, frozen=True, kw_only=True):
     """The last rollback of a flag that was not restored. Times in seconds since the epoch; `verified` is
@@ -89,8 +86,7 @@ def suspicion(snapshot: Snapshot, key: str) -> tuple[float, SafeText]:
     worst = next((row for row in snapshot.rows if row.counts), None)
     if worst is None:
         return float("inf"), trusted("")
-    apart = [worst.alert.since - c.at for c in snapshot.changes if c.key == key]
-    soonest = min((a for a in apart if 0 <= a <= SUSPICIOUS), default=None)
+    soonest = flagchanges.nearest_before(snapshot.changes, key, worst.alert.since)
     if soonest is None:
         return float("inf"), trusted("")
     return soonest, safe(f"{ago(soonest)} before {worst.alert.name}")
@@ -105,12 +101,9 @@ def short_suspicion(snapshot: Snapshot, key: str) -> SafeText:
 def ordered(snapshot: Snapshot) -> list[Flag]:
     """The flags: the suspected first, the latest change first, then by name."""
     flags = snapshot.flags.data.flags if snapshot.flags is not None and snapshot.flags.data else ()
-
-    def rank(flag: Flag) -> tuple[float, float, str]:
-        change = last_change(snapshot, flag.key)
-        return suspicion(snapshot, flag.key)[0], -(change.at if change else 0.0), flag.key
-
-    return sorted(flags, key=rank)
+    worst = next((row for row in snapshot.rows if row.counts), None)
+    onset = worst.alert.since if worst is not None else None
+    return flagchanges.most_suspected_first(flags, snapshot.changes, onset)
 
 
 def rollback_of(journal: Sequence[Entry], key: str) -> Rollback | None:

@@ -48,7 +48,7 @@ def intent(console: Console, op: str) -> Entry:
 
 class Scripted(FlagdProvider):
     """A file behind a provider that keeps a log and fails when told to: `fails` before or after it has written,
-    `unread` for so many readings after that."""
+    `unread` for so many readings after that, each of which takes `slow` seconds."""
 
     def __init__(self, console: Console, **can: Any) -> None:
         super().__init__(console.flags_file)
@@ -59,6 +59,9 @@ class Scripted(FlagdProvider):
         self.fails: FlagError | None = None
         self.writes = True
         self.unread = 0
+        self.slow = 0.0
+        self.before_failing: Callable[[], None] = lambda: None
+        self._clock = console.clock
         self._written = False
 
     async def changes(self, since: float, key: str = "") -> tuple[FlagChange, ...]:
@@ -71,11 +74,13 @@ class Scripted(FlagdProvider):
         revision = await super().apply(plan, reason) if self.writes else ""
         self._written = True
         if self.fails is not None:
+            self.before_failing()
             raise self.fails
         return revision
 
     async def read(self) -> FlagSet:
         if self._written and self.unread > 0:
+            self._clock.advance(self.slow)
             self.unread -= 1
             raise FlagUnavailable("no answer")
         return await super().read()
@@ -226,6 +231,60 @@ async def test_the_provider_is_given_the_reason_and_who_and_the_op(console: Cons
     await console.runner.restore("new_pricing")
     assert provider.reasons[0] == f"errors rose, by me [opsconsole {outcome.op}]"
     assert provider.reasons[1].startswith("restore, by me [opsconsole ")
+
+
+async def test_the_reason_is_told_with_the_change(console: Console) -> None:
+    await observe(console)
+    await rolled_back(console, reason="errors\x1b[2J rose")
+    await console.runner.restore("new_pricing")
+    restored, back = console.runner.changes()
+    assert back.summary.startswith("rolled back: ")
+    assert back.summary.endswith(" (errors\\x1b[2J rose)"), back.summary
+    assert "errors" not in restored.summary
+
+
+async def test_what_half_a_write_did_is_told(console: Console) -> None:
+    provider = scripted(console)
+    words = "done: turn off; then remove default failed: 500; it now is off"
+    provider.fails = sent(FlagUnavailable(words, where="http://unleash"))
+    provider.writes = False
+    plan = await console.runner.plan_rollback("new_pricing", RollbackKind.OFF)
+
+    def half_done() -> None:
+        change(console, defaultVariant="off")
+
+    begun = console.clock.now()
+    provider.before_failing = half_done
+    outcome = await console.runner.rollback(plan)
+    assert outcome.result is Result.FAILED
+    assert words in outcome.message
+    assert "someone else" not in outcome.hint
+    assert console.clock.now() == begun, "there is nothing to wait for"
+
+
+async def test_a_provider_that_answers_slowly_is_not_asked_for_longer(console: Console) -> None:
+    provider = scripted(console)
+    provider.fails, provider.unread = sent(FlagUnavailable("timed out")), 1000
+    provider.slow = 10.0
+    begun = console.clock.now()
+    outcome = await rolled_back(console)
+    assert outcome.result is Result.AMBIGUOUS
+    assert console.clock.now() - begun <= 30.0
+
+
+async def test_a_restore_does_what_was_shown_or_nothing(console: Console) -> None:
+    await rolled_back(console)
+    shown = await console.runner.plan_restore("new_pricing")
+    await console.make("bob").restore("new_pricing")
+    change(console, targeting=HALF)
+    other = console.make("bob")
+    await other.rollback(await other.plan_rollback("new_pricing", RollbackKind.OFF))
+    for restore in (console.runner.restore("new_pricing", shown), console.runner.rollback(shown)):
+        outcome = await restore
+        assert (outcome.result, "another rollback" in outcome.message) == (Result.REFUSED, True), outcome
+    assert serves(console) == ("off", False)
+    shown = await console.runner.plan_restore("new_pricing")
+    assert (await console.runner.restore("new_pricing", shown)).result is Result.DONE
 
 
 async def test_a_write_that_failed_after_it_was_sent_is_looked_for(console: Console) -> None:

@@ -102,11 +102,12 @@ async def test_a_rollback_is_done_told_and_restored(run: Run, flags: Flags) -> N
     assert (flags.of("new_pricing")["defaultVariant"], "verified" in ended.err) == ("off", True)
     shown = (await run("flags", "show", "new_pricing", flags.option)).out
     assert "rollback     none: everyone gets the safe variant\n" in shown
+    assert "flagd has no place for the reason: it is in the journal only" in ended.err
     journal = json.loads((await run("journal", "show", ended.out.strip(), "--json")).out)
     told = next(entry for entry in journal["entries"] if entry["phase"] == "intent")
     assert (told["detail"]["reason"], told["detail"]["kind"]) == ("errors rose", "off")
     (seen,) = json.loads((await run("flags", "changes", "--json", flags.option)).out)
-    assert (seen["ours"], seen["summary"]) == (True, "rolled back: on 50 %, off 50 % -> off")
+    assert (seen["ours"], seen["summary"]) == (True, "rolled back: on 50 %, off 50 % -> off (errors rose)")
     restored = await run("flags", "restore", "new_pricing", "--yes", flags.option)
     assert (restored.code, flags.of("new_pricing")) == (0, PRICING)
     lines = (await run("flags", "changes", "new_pricing", flags.option)).out.splitlines()

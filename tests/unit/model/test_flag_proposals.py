@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsconsole.model.flagchanges import SLACK, changed_since, last_change, merged, propose
+from opsconsole.model.flagchanges import (
+    SLACK,
+    SUSPICIOUS,
+    changed_since,
+    last_change,
+    merged,
+    most_suspected_first,
+    nearest_before,
+    propose,
+)
 from opsconsole.model.flags import Capabilities, Flag, FlagChange, RollbackKind, Swap
 from opsconsole.text import safe
 
@@ -187,3 +196,25 @@ def test_the_newest_change_since_it_stood_like_that() -> None:
     assert changed_since([second, first, other], "f", "off") == second
     assert changed_since([second], "f", "off") == second, "what made it stand like that was forgotten"
     assert changed_since([], "f", "off") is None
+
+
+def test_the_most_suspected_flag_is_first() -> None:
+    def changed(key: str, at: float) -> FlagChange:
+        return msgspec.structs.replace(LAST, key=key, at=at)
+
+    onset = 10_000.0
+    changes = [
+        changed("after", onset + 60),
+        changed("long before", onset - SUSPICIOUS - 1),
+        changed("just before", onset - 30),
+        changed("twice", onset + 90),
+        changed("twice", onset - 600),
+    ]
+    keys = ["a", "b", "after", "just before", "long before", "twice"]
+    flags = [msgspec.structs.replace(FLAG, key=key) for key in reversed(keys)]
+    found = [flag.key for flag in most_suspected_first(flags, changes, onset)]
+    assert found == ["just before", "twice", "after", "long before", "a", "b"]
+    assert nearest_before(changes, "long before", onset) is None
+    assert nearest_before(changes, "twice", onset) == 600
+    without = [flag.key for flag in most_suspected_first(flags, changes, None)]
+    assert without == ["twice", "after", "just before", "long before", "a", "b"]
