@@ -116,7 +116,7 @@ class _Verifier:
         return (flag.content_hash if flag is not None else ""), None
 
     def _something_else(self) -> Unverified:
-        """What is raised when it stands neither as before nor as wanted: half of it was done, or another is at it."""
+        """What is raised when it stands neither as before nor as wanted: half was done, or another is at it."""
         if self._failure is not None:
             return Unverified(
                 f"flag {self._name} is neither as it was nor as it was to be: {self._failure.message}",

@@ -100,8 +100,8 @@ def changed_since(changes: Iterable[FlagChange], key: str, content_hash: str) ->
 
 
 def nearest_before(changes: Iterable[FlagChange], key: str, onset: float) -> float | None:
-    """How many seconds before the onset (seconds since the epoch) a flag changed, the nearest; None when it did not
-    in the time in which a change is suspected."""
+    """How many seconds before the onset (seconds since the epoch) a flag changed, the nearest; None when it did
+    not in the time in which a change is suspected."""
     apart = (onset - change.at for change in changes if change.key == key)
     return min((seconds for seconds in apart if 0 <= seconds <= SUSPICIOUS), default=None)
 

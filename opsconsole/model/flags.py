@@ -28,7 +28,8 @@ class Swap(Enum):
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a flag provider can do. `change_log` says that it tells changes itself, with who made them;
     `undo` that a former definition can be written back, `revert` that its log numbers versions, `partial` that a
-    flag can be on for a part of the users, which `Flag.rollout` tells; `reason` that its log keeps one.
+    flag can be on for a part of the users, which `Flag.rollout` tells; `dry_run` that a plan tells to the letter
+    what will stand; `reason` that its log keeps one; `approvals` that somebody else may have to approve a change.
 
     `propagation` is after how many seconds at most an application that asks usually serves a change;
     `rate_limit` how many requests a minute it takes, None when it has no limit that is known.

@@ -161,7 +161,7 @@ class ExecHarness(Harness):
         return self._made(more=", --as-nobody")
 
     def answerless(self) -> FlagProvider:
-        return self._made(more=", --hang", timeout="5s")
+        return self._made(more=", --hang", timeout="2s")
 
     def writes(self) -> int:
         return Store().load(self._file).writes

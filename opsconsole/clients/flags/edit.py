@@ -99,8 +99,8 @@ def _replacement(document: Document, member: Member, text: str) -> list[tuple[in
 
 
 def _checked(document: Document, key: str, text: str, wanted: object, where: str) -> Document:
-    """What the text says, if reading it gives exactly what is wanted and leaves all else; for YAML whose layout does
-    not allow the edit, the definition on one line instead."""
+    """What the text says, if reading it gives exactly what is wanted and leaves all else; for YAML whose layout
+    does not allow the edit, the definition on one line instead."""
     candidates = [text]
     if document.is_yaml:
         node = document.flags[key]

@@ -78,24 +78,25 @@ class LaunchDarklyProvider:
 
     async def read(self) -> FlagSet:
         """All flags that are not archived. `revision` is the hash of all their definitions."""
-        flags: list[Flag] = []
+        flags: dict[str, Flag] = {}
+        totals = set()
         while True:
-            params = [
-                ("env", self._environment),
-                ("summary", "0"),
-                ("limit", str(PAGE)),
-                ("offset", str(len(flags))),
-            ]
-            page = await self._api.get(self._api.flag(), params)
-            items = page.get("items")
-            if not isinstance(items, list):
-                raise self._bad("it lists no `items`")
-            flags += [self._flag(item) for item in items]
+            page = await self._page(len(flags))
+            found = {flag.key: flag for flag in map(self._flag, page["items"])}
+            totals.add(page.get("totalCount"))
+            if len(totals) > 1 or len(found) < len(page["items"]) or not found.keys().isdisjoint(flags):
+                # What came or went in between has moved the pages: a flag may be on none of them.
+                raise FlagUnavailable(
+                    "the list of flags changed while it was read, or its pages overlap",
+                    where=self.source,
+                    hint="it is read again at the next look",
+                )
+            flags |= found
             more = "next" in (page.get("_links") or ()) or len(flags) < (page.get("totalCount") or 0)
-            if not items or not more:
+            if not found or not more:
                 break
-        revision = content_hash([(flag.key, flag.content_hash) for flag in flags])
-        return FlagSet(provider=self.name, source=self.source, revision=revision, flags=tuple(flags))
+        revision = content_hash([(flag.key, flag.content_hash) for flag in flags.values()])
+        return FlagSet(provider=self.name, source=self.source, revision=revision, flags=tuple(flags.values()))
 
     async def definition(self, key: str) -> str:
         """One flag's targeting in this environment, as JSON with the variations' ids."""
@@ -193,6 +194,14 @@ class LaunchDarklyProvider:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._api.aclose()
+
+    async def _page(self, offset: int) -> dict[str, Any]:
+        """The flags from that one on, as many as one answer has."""
+        params = [("env", self._environment), ("summary", "0"), ("limit", str(PAGE)), ("offset", str(offset))]
+        page = await self._api.get(self._api.flag(), params)
+        if not isinstance(page.get("items"), list):
+            raise self._bad("it lists no `items`")
+        return page
 
     async def _rep(self, key: str) -> dict[str, Any]:
         try:

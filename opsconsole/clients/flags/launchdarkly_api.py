@@ -72,6 +72,8 @@ class Api:
         made = flag_error(error, write=write, now=now)
         if isinstance(made, FlagRateLimited):
             made.retry_after = _wait(error.headers, made.retry_after, now)
+            if made.retry_after is not None:
+                made.hint = f"the server limits how often it may be asked; it asks to wait {made.retry_after:g} s"
         if isinstance(made, Conflict):
             made.message = f"{error.message}; nothing was written"
         return made

@@ -15,7 +15,14 @@ from opsconsole.clients.flags.unleash_definition import Definition, Strategy
 from opsconsole.clients.flags.unleash_log import Event
 from opsconsole.clients.transport import Transport
 from opsconsole.clock import Clock
-from opsconsole.errors import ApprovalRequired, FlagError, FlagNotFound, OpsError, SourceError
+from opsconsole.errors import (
+    ApprovalRequired,
+    FlagError,
+    FlagNotFound,
+    FlagRateLimited,
+    OpsError,
+    SourceError,
+)
 from opsconsole.text import SafeText, safe
 
 T = TypeVar("T")
@@ -24,6 +31,9 @@ PAGE = 1000
 """Events in one page of the log."""
 
 MAX_PAGES = 10
+LIMIT = 64 << 20
+"""Bytes of an answer that are read: a list of 10,000 flags in a few environments is some 16 MB."""
+
 DAY = 86_400.0
 _NOT_MODIFIED = 304
 
@@ -87,6 +97,8 @@ class UnleashApi:
         self._transport = transport
         self._clock = clock
         self._kept: dict[object, tuple[str, object]] = {}
+        self._log_from = float("-inf")
+        """When the log may be asked again, on the monotonic clock, after it asked to wait."""
         self._project = f"/api/admin/projects/{quote(project, safe='')}"
 
     async def features(self) -> tuple[Feature, ...]:
@@ -161,8 +173,22 @@ class UnleashApi:
         await self._transport.aclose()
 
     async def _search(self, asked: tuple[tuple[str, str], ...]) -> list[Event]:
+        """Raises FlagRateLimited without asking while the log's own limit lasts."""
+        wait = self._log_from - self._clock.monotonic()
+        if wait > 0:
+            limited = FlagRateLimited(
+                "Unleash limits how often its log may be asked",
+                where=self.source,
+                hint=f"it asks to wait {wait:.0f} s more",
+            )
+            limited.retry_after = wait
+            raise limited
         params = (("project", f"IS:{self.project}"), *asked)
-        return (await self._get("/api/admin/search/events", _EVENTS, params)).events
+        try:
+            return (await self._get("/api/admin/search/events", _EVENTS, params)).events
+        except FlagRateLimited as error:
+            self._log_from = self._clock.monotonic() + (error.retry_after or 0.0)
+            raise
 
     async def _older_log(self, key: str) -> list[Event]:
         """All of the log, from an Unleash that cannot search it."""
@@ -188,7 +214,7 @@ class UnleashApi:
         etag, kept = self._kept.get(key, ("", None))
         headers = (("If-None-Match", etag),) if etag else ()
         try:
-            reply = await self._transport.request("GET", path, params=params, headers=headers)
+            reply = await self._transport.request("GET", path, params=params, headers=headers, limit=LIMIT)
             found = decode(decoder, reply.body, f"{self._transport.url}{safe(path, 200)}")
         except SourceError as error:
             if error.status == _NOT_MODIFIED and kept is not None:

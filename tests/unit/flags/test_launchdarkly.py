@@ -34,7 +34,7 @@ from opsconsole.errors import (
 from opsconsole.model.flags import Flag, RollbackKind
 from tests.support import launchdarkly as ld
 from tests.support.launchdarkly import LaunchDarkly
-from tests.support.scripted import Say, ScriptedServer, json_reply, text_reply
+from tests.support.scripted import Received, Say, ScriptedServer, json_reply, text_reply
 
 CLAUSE = {"_id": "c1", "attribute": "plan", "op": "in", "values": ["pro"]}
 RULE = {"_id": "r1", "clauses": [CLAUSE], "variation": 0, "trackEvents": True, "description": "pros"}
@@ -157,6 +157,7 @@ async def test_the_wait_that_a_rate_limit_asks_for(
     with pytest.raises(FlagRateLimited) as caught:
         await provider.apply(plan)
     assert (caught.value.retry_after, caught.value.sent) == (wait, False)
+    assert (f"asks to wait {wait:g} s" in caught.value.hint) if wait is not None else caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -280,6 +281,28 @@ async def test_all_pages_are_read(console: Console) -> None:
     flags = (await console.provider().read()).flags
     assert [flag.key for flag in flags] == [key for key in console.api.flags if key != "f007"]
     assert len(console.server.requests) == 3
+
+
+@pytest.mark.parametrize("fault", ["the same page again", "one was deleted", "one was added", "twice on a page"])
+async def test_pages_that_do_not_fit_together_are_no_list_of_flags(console: Console, fault: str) -> None:
+    reps = [ld.flag(f"f{n:03}") for n in range(150)]
+    if fault == "twice on a page":
+        reps[20] = reps[10]
+
+    def answer(received: Received) -> Say:
+        offset = int(dict(received.query)["offset"])
+        if offset and fault == "the same page again":
+            offset = 0
+        live = reps[:-1] if offset and fault == "one was deleted" else reps
+        live = [ld.flag("a"), *reps] if offset and fault == "one was added" else live
+        page = live[offset : offset + 100]
+        links = {"next": {"href": "…"}} if offset + 100 < len(live) else {}
+        return json_reply({"_links": links, "items": page, "totalCount": len(live)})
+
+    console.server.on("*", answer)
+    with pytest.raises(FlagUnavailable, match="changed while it was read"):
+        await console.provider().read()
+    assert len(console.server.requests) <= 2
 
 
 # Undo
