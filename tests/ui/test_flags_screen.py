@@ -167,12 +167,13 @@ async def test_restore_only_after_a_rollback() -> None:
         await screen.press("R")
         assert "not rolled back from here" in screen.app.told[0]
         await screen.push(full(journal=rolled_back(), environment="staging"))
-        screen.runner.outcomes["plan_restore"] = msgspec.structs.replace(PLAN, restore=True)  # type: ignore[assignment]  # the fake answers anything
+        shown = msgspec.structs.replace(PLAN, restore=True)
+        screen.runner.outcomes["plan_restore"] = shown  # type: ignore[assignment]  # the fake answers anything
         await screen.press("R")
         await screen.until(lambda: isinstance(screen.app.screen, ConfirmDialog))
         await screen.press("enter")
         await screen.until(lambda: bool(screen.runner.called("restore")))
-        assert screen.runner.called("restore") == [("new_pricing",)]
+        assert screen.runner.called("restore") == [("new_pricing", shown)]
 
 
 @pytest.mark.parametrize("size", SIZES)
