@@ -6,6 +6,7 @@ Most of it is waiting, so the three go on at the same time, each with everything
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -147,8 +148,8 @@ class Hand:
         self.terminal.wait_until(condition, what)
 
     def list(self) -> list[str]:
-        """The lines from the first flag on; one that is empty while there are none."""
-        return self.terminal.text.splitlines()[3:] or [""]
+        """The lines below the names of the columns; one that is empty while there are none."""
+        return self.terminal.text.splitlines()[4:] or [""]
 
     def words(self) -> str:
         """What is on the screen, whatever the lines."""
@@ -176,12 +177,13 @@ def stories(
 def story(folder: Path, flags: Flags, expected: Expected) -> str:
     with FlagScene(folder, flags) as scene:
         Hand(scene, expected).story()
-        return scene.run("journal", "list")
+        return scene.run("journal", "list", "--json")
 
 
 @pytest.mark.parametrize("provider", EXPECTED)
 def test_rolled_back_healed_and_restored(provider: str, stories: dict[str, Future[str]]) -> None:
-    told = stories[provider].result().splitlines()[1:]
-    entries = [line.split() for line in reversed(told)]
-    done = [(entry[3], entry[5]) for entry in entries if entry[3] in ("rollback", "restore")]
+    told = json.loads(stories[provider].result())
+    done = [
+        (deed["action"], deed["state"]) for deed in reversed(told) if deed["action"] in ("rollback", "restore")
+    ]
     assert done == [("rollback", "done"), ("restore", "done")], told
