@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from opsconsole.cli.acting import tell
 from opsconsole.cli.options import connected
 from opsconsole.cli.tables import CELL, write_json, write_table
 from opsconsole.config.discover import Options
@@ -81,6 +82,8 @@ def outbox(
     else:
         head = ["number", "channel", "state", "what", "since", "tries", "next try", "reason"]
         write_table(head, [_row(one, time.time()) for one in found])
+        if not found and not everything:
+            tell("nothing waits and nothing is dead; --all lists what was sent")
     if any(one.state == "dead" for one in found):
         raise typer.Exit(ExitCode.FAILED)
 

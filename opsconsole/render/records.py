@@ -207,9 +207,9 @@ def journal_row(
     row.add(times.when(entry.at, now, tz), theme["dim"], 15 if width >= 90 else 12)
     row.space()
     if width >= COMPACT:
-        row.add(entry.user, theme["dim"], 12)
+        row.add(entry.user, theme["dim"], 11)
         row.space()
-    row.add(safe(entry.action), theme["strong"], 11)
+    row.add(safe(entry.action), theme["strong"], 12)
     row.space()
     is_open = entry.phase is Phase.INTENT and entry.result is Result.OPEN and not ended
     has_result = is_open or entry.phase is Phase.OUTCOME

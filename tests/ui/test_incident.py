@@ -8,7 +8,7 @@ from console_data import entry, full
 from driving import HOSTILE, SIZES, driven, fits, painted_lines
 
 from opsconsole.model.journal import Phase, Result
-from opsconsole.text import safe
+from opsconsole.text import safe, safe_block
 from opsconsole.ui.dialogs.prompt import PromptDialog
 from opsconsole.ui.screens.incident import IncidentScreen
 
@@ -115,3 +115,15 @@ async def test_nested_details_are_lines_of_keys_and_values() -> None:
         assert "labels:" in whole
         assert "    - name route" in whole
         assert "{" not in whole
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_timeline_has_a_line_for_each_of_its_moments(size: tuple[int, int]) -> None:
+    told = ("rolled back new_pricing", "03:01:08Z the first value beyond the bound", "03:02:07Z decided")
+    one = msgspec.structs.replace(
+        entry(1, "guard", Phase.NOTE, Result.DONE, 60), message=safe_block("\n".join(told))
+    )
+    async with driven(IncidentScreen, full(journal=(one,)), size) as screen:
+        lines = [row.strip() for row in screen.text.split("\n")]
+        at = next(i for i, line in enumerate(lines) if line.startswith("message"))
+        assert [lines[at].removeprefix("message").strip(), *lines[at + 1 : at + 3]] == list(told)

@@ -109,7 +109,10 @@ class IncidentScreen(ListScreen):
             *self.field("who", f"{entry.user} in {entry.context}"),
         ]
         if entry.message:
-            lines += self.field("message", entry.message, limit=4)
+            first, *more = entry.message.split("\n")
+            lines += self.field("message", first, limit=4)
+            for line in more:  # a timeline: each of its lines by itself
+                lines += self.field("", line, limit=2)
         for name, value in entry.detail.items():
             lines += self._detail_field(safe(name), value)
         return lines[: max(5, self.app.size.height // 2)]
