@@ -72,6 +72,11 @@ class FlagWatch:
         found.sort(key=lambda change: change.at)
         return tuple(found[::-1])
 
+    def since(self) -> float:
+        """Since when every change is known, seconds since the epoch; now before the first look."""
+        now = self._desk.clock.now()
+        return max((known.first for known in self._sources.values() if known.begun), default=now)
+
     def _catch_up(self, source: str, known: _Known | None) -> _Known:
         """What the journal says, with what other consoles have written since the last look."""
         known = known or self._sources.setdefault(source, _Known())
@@ -132,6 +137,7 @@ class _Known:
         self.begun = False
         self.seq = 0
         self.looked = 0.0
+        self.first = float("inf")
         self.hashes: dict[str, str] = {}
         self.serves: dict[str, str] = {}
         self.off: dict[str, bool] = {}
@@ -156,6 +162,7 @@ class _Known:
         detail = entry.detail
         self.seq = max(self.seq, entry.seq)
         self.looked = max(self.looked, entry.at)
+        self.first = min(self.first, entry.at)
         self.begun = True
         if entry.action == BASELINE:
             self._baseline = entry.seq

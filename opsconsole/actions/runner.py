@@ -235,6 +235,11 @@ class Runner:
         return self._watch.changes()
 
     @property
+    def observing_since(self) -> float:
+        """Since when our own record has every flag change, seconds since the epoch."""
+        return self._watch.since()
+
+    @property
     def observing_problem(self) -> SafeText:
         """Why flag changes are not being journalled, or ""."""
         return self._watch.problem

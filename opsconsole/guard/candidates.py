@@ -22,14 +22,16 @@ SKEW = 2.0
 
 class FlagView(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the flags now. `changes` are newest first; `problem` says why they cannot be told, "" when
-    they can. `looks` is how many seconds lie between two looks: a change that is not exact happened within them
-    before its time. `propagation` is after how many seconds at most a change has reached the applications.
+    they can. `looks` is how many seconds lie between two looks: a change that is not exact happened within
+    them before its time. Nothing is known of changes before `known_since`. `propagation` is after how many
+    seconds at most a change has reached the applications.
     """
 
     flags: FlagSet | None = None
     changes: tuple[FlagChange, ...] = ()
     problem: SafeText = trusted("")
     looks: float = 10.0
+    known_since: float = 0.0
     propagation: float = 10.0
 
 

@@ -10,7 +10,7 @@ from opsconsole.guard.candidates import FlagView, Standing, Suspect, suspects
 from opsconsole.guard.decisions import Decision, Look, Report, Tell, Watched, Would
 from opsconsole.guard.samples import slow_within
 from opsconsole.guard.state import LEFT_ALONE, Act, Acted, Moment, RuleState, State
-from opsconsole.guard.words import age_words, bound_words, value_words
+from opsconsole.guard.words import age_words, bound_words, clock_words, value_words
 from opsconsole.model.guard import RulePhase
 from opsconsole.text import SafeText, safe, trusted
 
@@ -118,6 +118,8 @@ class _Choice:
             return self._ask("proposal", f"a person has to decide, undoing is proposed: {words}", proposed)
         since = age_words(self._each.guard.look_back)
         words = f"no flag that may be rolled back was changed within {since} before the onset"
+        if self._look.view.known_since > self._rule.onset - self._each.guard.look_back:
+            words += f", as far as is known: nobody looked before {clock_words(self._look.view.known_since)}"
         if found:
             words += "; " + "; ".join(f"{s.name}: {s.why}" for s in found[:_SHOWN])
         if not self._rule.acted:  # that what was done did not help is told already

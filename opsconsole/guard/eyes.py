@@ -53,6 +53,11 @@ class Changes(Protocol):
     @property
     def observing_problem(self) -> SafeText: ...
 
+    @property
+    def observing_since(self) -> float:
+        """Since when our own record has every change, seconds since the epoch."""
+        ...
+
     async def flag_changes(self, since: float, key: str = "") -> tuple[FlagChange, ...]:
         """Raises FlagError or ActionError."""
         ...
@@ -174,7 +179,10 @@ class FlagEyes:
         self._changes.observe_flags(found)
         apart = min(_LONGEST_LOOK, max(self._interval, now - self._read_at)) + self._interval
         self._read_at, self._written = now, False
-        self._view = FlagView(flags=found, changes=self._log, looks=apart, propagation=self.propagation)
+        since = 0.0 if flags.capabilities.change_log else self._changes.observing_since
+        self._view = FlagView(
+            flags=found, changes=self._log, looks=apart, propagation=self.propagation, known_since=since
+        )
 
     def _log_is_due(self, state: State, now: float) -> bool:
         """The log is asked for while something may be decided on it."""

@@ -228,3 +228,16 @@ def test_flags_that_are_known_a_moment_late_trouble_nobody() -> None:
     silent = breached(problem="the provider does not answer")
     silent.run(50)
     assert silent.kinds() == ["ask-human"]
+
+
+@pytest.mark.parametrize("minutes", [1, 60])
+async def test_that_no_flag_changed_is_not_said_of_a_time_when_nobody_looked(tmp_path: Path, minutes: int) -> None:
+    write_flags(tmp_path / "flags.json", new_parser=True, other=True)
+    bench = Bench(tmp_path)
+    bench.value = lambda: 0.0
+    await bench.run(60 * minutes)
+    bench.value = lambda: 0.2
+    await bench.run(60)
+    assert bench.ports.kinds() == ["no-candidate"]
+    (told,) = bench.ports.events.values()
+    assert ("nobody looked before 00:00:10Z" in told.summary) is (minutes == 1)

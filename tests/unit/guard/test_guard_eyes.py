@@ -32,6 +32,7 @@ class Provider:
         self.failure: Exception | None = None
         self.log_failure: Exception | None = None
         self.observing_problem: SafeText = trusted("")
+        self.observing_since = 0.0
 
     async def read(self) -> FlagSet:
         self.reads += 1
