@@ -122,6 +122,7 @@ def show(options: Options, flag: KeyArgument, as_json: JsonOption = False) -> No
                     "flag": _flag_data(msgspec.structs.replace(found, definition=definition), look),
                     "changes": changes,
                     "rollback": proposed,
+                    "provider": {"name": provider.name, "capabilities": provider.capabilities},
                 }
             )
             return
@@ -134,6 +135,7 @@ def show(options: Options, flag: KeyArgument, as_json: JsonOption = False) -> No
         ]
         if not changes:
             lines.append("changes      none is known")
+        lines.append(f"provider     {safe(provider.name, 40)}: {provider.capabilities.words()}")
         write_text("\n".join([*lines, "", safe_block(definition, 20_000)]) + "\n")
 
 

@@ -47,6 +47,28 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     propagation: float = 10.0
     rate_limit: float | None = None
 
+    def words(self) -> SafeText:
+        """`off, undo, revert; own log of changes; a write is checked: atomic; served within 10 s`."""
+        can = {
+            "off": self.off,
+            "undo": self.undo,
+            "revert": self.revert,
+            "a part of the users": self.partial,
+            "exact plan": self.dry_run,
+            "reason kept": self.reason,
+        }
+        told = [
+            ", ".join(word for word, can_it in can.items() if can_it),
+            "own log of changes" if self.change_log else "no log of its own: the journal is",
+            f"a write is checked: {self.swap.value}",
+            f"served within {self.propagation:g} s",
+        ]
+        if self.approvals:
+            told.append("may need an approval")
+        if self.rate_limit is not None:
+            told.append(f"{self.rate_limit:g} requests a minute")
+        return safe("; ".join(told), 300)
+
 
 class Flag(msgspec.Struct, frozen=True, kw_only=True):
     """One flag. `key` is raw (its identity); `serves` says in words what users get (`on 100 %`, `off`).

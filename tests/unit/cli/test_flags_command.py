@@ -124,6 +124,7 @@ async def test_the_last_change_is_undone_when_some_had_it_before(run: Run, flags
     ended = await run("flags", "rollback", "new_pricing", "--yes", flags.option)
     assert ended.err.startswith(f"new_pricing: {words}")
     assert flags.of("new_pricing") == PRICING
+    assert "flagd: off, undo, a part of the users, exact plan; no log of its own: the journal is;" in shown.out
     data = json.loads((await run("flags", "show", "new_pricing", "--json", flags.option)).out)
     assert (data["rollback"]["kind"], data["rollback"]["why"]) == ("off", "the last change was made here")
     assert json.loads(data["flag"]["definition"]) == PRICING
