@@ -235,7 +235,9 @@ def _written(
     state = replace(state, acts=(*state.acts, acted))
     rule = replace(rule, acted=(*rule.acted, act.flag))
     if outcome.code == "done":
-        told = _told(act, now, "rolled-back", safe(f"rolled back {name}: {outcome.message}", 600))
+        named = name in outcome.message
+        words = outcome.message if named else f"rolled back {name}: {outcome.message}"
+        told = _told(act, now, "rolled-back", safe(words, 600))
         rule = _as(rule, RulePhase.ACTED, now, f"{name} was rolled back; watching whether that helps")
     else:
         why = safe(f"it is not known whether {name} was rolled back: {outcome.message}", 600)

@@ -42,12 +42,14 @@ class Gate:
 
     def refusal(self) -> SafeText:
         """Why nothing may be written, "" when something may."""
-        self.killed = self.safely("kill switch", self._kill_switch.pulled, trusted("it cannot be looked at"))
+        self.killed = self.safely(
+            "kill switch", self._kill_switch.pulled, trusted("the kill switch cannot be looked at")
+        )
         self.armed = self.safely("arming", self._arming.armed, None)
         if self._read_only:
             return trusted("the context is read-only")
         if self.killed:
-            return safe(f"the kill switch: {self.killed}", 300)
+            return safe(self.killed, 300)
         if self.armed is None:
             return trusted("not armed")
         if not self.leads or not self.safely("lease", self._lease.hold, False):

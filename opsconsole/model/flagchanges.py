@@ -20,7 +20,8 @@ SUSPICIOUS = 3600.0
 def merged(native: Iterable[FlagChange], ours: Iterable[FlagChange]) -> tuple[FlagChange, ...]:
     """Both logs, each newest first, as one; a change that both tell of is there once.
 
-    When it was and who made it are the provider's words, that it was `ours` and what it was for are the journal's.
+    When it was and who made it are the provider's words (of our own changes, whose token was used), that it was
+    `ours`, by whom and what it was for are the journal's.
     The journal tells a change after it happened, and several in a row as one.
     """
     free: dict[str, list[FlagChange]] = defaultdict(list)
@@ -74,7 +75,7 @@ def _one(native: FlagChange, journal: FlagChange) -> FlagChange:
     return msgspec.structs.replace(
         native,
         ours=ours or native.ours,
-        who=native.who or journal.who,
+        who=_who(native.who, journal.who if ours else trusted("")),
         summary=journal.summary if ours or not native.summary else native.summary,
         before_hash=native.before_hash or journal.before_hash,
         before=native.before or (journal.before if alike else ""),
@@ -83,6 +84,11 @@ def _one(native: FlagChange, journal: FlagChange) -> FlagChange:
         before_off=native.before_off if native.before_off is not None or not alike else journal.before_off,
         served=native.served or (journal.served if alike else trusted("")),
     )
+
+
+def _who(native: SafeText, own: SafeText) -> SafeText:
+    """Our own change is a person's or the guard's, who used the token of the one that the provider names."""
+    return safe(f"{own} (as {native})", 200) if native and own and native != own else native or own
 
 
 def last_change(changes: Iterable[FlagChange], key: str) -> FlagChange | None:

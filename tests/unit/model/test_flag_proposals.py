@@ -118,7 +118,12 @@ def test_the_log_says_who_and_when_and_the_journal_that_it_was_ours() -> None:
         LAST, after_hash="n", ours=True, who=safe("me"), summary=safe("rolled back: 100 % -> off")
     )
     (both,) = merged([log], [ours])
-    assert (both.at, both.who, both.ours, both.summary) == (99.0, "token", True, "rolled back: 100 % -> off")
+    assert (both.at, both.who, both.ours, both.summary) == (
+        99.0,
+        "me (as token)",
+        True,
+        "rolled back: 100 % -> off",
+    )
     assert (both.before, both.served) == ("{}", "50 %"), "what the log does not know comes from the journal"
     (nobody,) = merged([msgspec.structs.replace(log, who=safe(""))], [ours])
     assert nobody.who == "me"
