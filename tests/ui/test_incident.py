@@ -121,9 +121,13 @@ async def test_nested_details_are_lines_of_keys_and_values() -> None:
 async def test_a_timeline_has_a_line_for_each_of_its_moments(size: tuple[int, int]) -> None:
     told = ("rolled back new_pricing", "03:01:08Z the first value beyond the bound", "03:02:07Z decided")
     one = msgspec.structs.replace(
-        entry(1, "guard", Phase.NOTE, Result.DONE, 60), message=safe_block("\n".join(told))
+        entry(1, "guard", Phase.NOTE, Result.DONE, 60),
+        message=safe_block("\n".join(told)),
+        detail={"kind": "rolled-back", "event": {"dedup_key": "raw-key"}},
     )
     async with driven(IncidentScreen, full(journal=(one,)), size) as screen:
         lines = [row.strip() for row in screen.text.split("\n")]
         at = next(i for i, line in enumerate(lines) if line.startswith("message"))
         assert [lines[at].removeprefix("message").strip(), *lines[at + 1 : at + 3]] == list(told)
+        assert "rolled-back" in screen.text
+        assert "raw-key" not in screen.text, "the message says the event in sentences"

@@ -114,7 +114,8 @@ class IncidentScreen(ListScreen):
             for line in more:  # a timeline: each of its lines by itself
                 lines += self.field("", line, limit=2)
         for name, value in entry.detail.items():
-            lines += self._detail_field(safe(name), value)
+            if name != "event" or not entry.message:  # what a guard told: the message says it in sentences
+                lines += self._detail_field(safe(name), value)
         return lines[: max(5, self.app.size.height // 2)]
 
     def _detail_field(self, name: SafeText, value: object) -> list[Text]:
