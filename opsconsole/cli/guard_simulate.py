@@ -174,6 +174,10 @@ def _print(scores: Sequence[Score], known: Sequence[Known], log: Sequence[FlagCh
         tell(f"{len(log)} flag changes are known")
     if first.blind > 0:
         tell(f"UNKNOWN for {first.blind * 100:.1f} % of the looks: without a value the guard decides nothing")
+    for one in first.found:
+        if one.unseen:
+            when = exact(one.breach, LocalZone(), now)
+            tell(f"{one.system}/{one.rule} at {when}: the breach began before, while nobody looked")
     if known:
         tell(f"{first.hits} of {len(known)} known incidents found, {first.false} false decisions")
         for name in first.missed:

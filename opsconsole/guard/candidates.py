@@ -16,6 +16,8 @@ from opsconsole.text import SafeText, safe, trusted
 _LONGEST_GAP = 60.0
 """Seconds before it was seen in which a change that nobody saw made may have caused what came first."""
 
+_WHILE_NOBODY_LOOKED = "it was changed while nobody looked"
+
 SKEW = 2.0
 """Seconds that a flag provider's clock may be ahead of ours."""
 
@@ -39,6 +41,7 @@ class Standing(Enum):
     """What the guard may do about a suspect."""
 
     ELIGIBLE = "eligible"
+    UNSEEN = "unseen"  # only a person may: the breach began while nobody looked, and it changed meanwhile
     PROPOSED = "proposed"  # only a person may: it would or may turn something on, or the change may be too old
     HELD = "held"  # a person has changed it since the onset: it is waited for what that does
     BARRED = "barred"  # excluded, left alone, in its cool-down, gone, or nothing to do
@@ -65,35 +68,48 @@ def suspects(
     view: FlagView,
     onset: float,
     *,
+    onset_after: float | None = None,
     left_alone: Mapping[str, SafeText] = {},
     cooling: Mapping[str, SafeText] = {},
 ) -> tuple[Suspect, ...]:
     """The flags that changed within the look-back before `onset` (seconds since the epoch), the newest first.
 
-    Our own changes do not count. `left_alone` and `cooling` say of flags why they may not be touched now.
+    When the breach began while nobody looked it did so after `onset_after` (0.0: nobody ever looked before): what
+    changed since may be its cause or its cure. Our own changes do not count. `left_alone` and `cooling` say of
+    flags why they may not be touched now.
     """
     if view.flags is None:
         return ()
     found = []
+    oldest = (onset_after or onset) - guard.look_back
     for key in dict.fromkeys(change.key for change in view.changes):
         history = [change for change in view.changes if change.key == key]
         before = [change for change in history if not _after(change, onset, view.looks)]
-        if not before or before[0].ours or before[0].at < onset - guard.look_back:
+        if not before or before[0].ours or before[0].at < oldest:
             continue
         since = next((change for change in history if _after(change, onset, view.looks)), None)
         suspect = Suspect(
             key=key, change=before[0], standing=Standing.ELIGIBLE, since=since, flag=view.flags.get(key)
         )
         standing, why = _standing(guard, suspect, before[1:], left_alone.get(key) or cooling.get(key))
-        earliest = suspect.change.at if suspect.change.exact else suspect.change.earliest
-        if standing is Standing.ELIGIBLE and earliest is not None and earliest < onset - guard.look_back:
-            long = f"{guard.look_back / 60:.0f}m"
-            standing, why = (
-                Standing.PROPOSED,
-                f"it was changed while nobody looked, maybe longer than {long} before",
-            )
+        if standing is Standing.ELIGIBLE:
+            standing, why = _in_time(suspect.change, onset, onset_after, guard.look_back)
         found.append(msgspec.structs.replace(suspect, standing=standing, why=safe(why, 300)))
     return tuple(sorted(found, key=lambda suspect: -suspect.change.at))
+
+
+def _in_time(
+    change: FlagChange, onset: float, onset_after: float | None, look_back: float
+) -> tuple[Standing, str]:
+    """Whether it is certain that the change came before the onset, and within the look-back."""
+    if onset_after is not None and change.at > onset_after:
+        return Standing.UNSEEN, f"{_WHILE_NOBODY_LOOKED}, before the onset or after"
+    earliest = change.at if change.exact else change.earliest
+    if onset_after is not None and change.at < onset - look_back:
+        return Standing.PROPOSED, f"it was changed maybe longer than {look_back / 60:.0f}m before the onset"
+    if earliest is not None and earliest < onset - look_back:
+        return Standing.PROPOSED, f"{_WHILE_NOBODY_LOOKED}, maybe longer than {look_back / 60:.0f}m before"
+    return Standing.ELIGIBLE, ""
 
 
 def _after(change: FlagChange, onset: float, looks: float) -> bool:

@@ -71,7 +71,10 @@ class _Choice:
         held = [s for s in found if s.standing is Standing.HELD and f"held:{s.key}" not in self._rule.told]
         if held:
             return self._wait(held)
+        unseen = [s for s in found if s.standing is Standing.UNSEEN]
         eligible = [s for s in found if s.standing is Standing.ELIGIBLE]
+        if unseen:
+            return self._uncertain(unseen, [s for s in found if s in unseen or s in eligible])
         if not eligible:
             return self._nobody(found)
         return self._limits(eligible, found)
@@ -99,7 +102,22 @@ class _Choice:
             if now.mono - act.at_mono < guard.cooldown
         }
         alone = dict.fromkeys(self.state.left_alone, trusted("a person changed what the guard did to it"))
-        return suspects(guard, self._look.view, self._rule.onset, left_alone=alone, cooling=cooling)
+        rule, view = self._rule, self._look.view
+        return suspects(guard, view, rule.onset, onset_after=rule.onset_after, left_alone=alone, cooling=cooling)
+
+    def _began(self) -> str:
+        """When the breach began, if nobody saw that; "" if somebody did."""
+        after, first = self._rule.onset_after, clock_words(self._rule.onset)
+        if after is None:
+            return ""
+        when = f"between {clock_words(after)} and {first}" if after else f"before {first}"
+        return f"the breach began while nobody looked, {when}"
+
+    def _uncertain(self, unseen: Sequence[Suspect], about: Sequence[Suspect]) -> None:
+        """What changed while nobody looked may be what someone did about it: nothing is done without a person."""
+        names = ", ".join(suspect.name for suspect in unseen[:_SHOWN])
+        within = "within that" if self._rule.onset_after else "shortly before that"
+        self._ask("unseen", f"{self._began()}; {names} changed {within}", about)
 
     def _wait(self, held: Sequence[Suspect]) -> None:
         """A person is at it: what that does is waited for, once for each flag."""
@@ -120,6 +138,8 @@ class _Choice:
         words = f"no flag that may be rolled back was changed within {since} before the onset"
         if self._look.view.known_since > self._rule.onset - self._each.guard.look_back:
             words += f", as far as is known: nobody looked before {clock_words(self._look.view.known_since)}"
+        if self._rule.onset_after is not None:
+            words += f"; {self._began()}"
         if found:
             words += "; " + "; ".join(f"{s.name}: {s.why}" for s in found[:_SHOWN])
         if not self._rule.acted:  # that what was done did not help is told already

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from opsconsole.guard.choosing import choose, settle_time
 from opsconsole.guard.decisions import Decision, Look, Tell, Watched
 from opsconsole.guard.samples import Sample
-from opsconsole.guard.state import LEFT_ALONE, REMEMBERED, Acted, Moment, RuleState, State
+from opsconsole.guard.state import LEFT_ALONE, REMEMBERED, UNSEEN, Acted, Moment, RuleState, State
 from opsconsole.guard.words import age_words, bound_words, incident_id, value_words
 from opsconsole.model.guard import RulePhase
 from opsconsole.model.journal import Result
@@ -143,6 +143,8 @@ def _advance(state: State, each: Watched, sample: Sample, look: Look) -> tuple[R
         return *_unknown(rule, each, now, words, False), False
     if late or sample.at < rule.last_at:
         rule = _broken(rule)
+        if not rule.incident and now.mono - (rule.last_mono or now.mono) > each.guard.look_back:
+            rule = replace(rule, onset=0.0, onset_after=None)  # it may have ended, and begun again
     rule, decisions = _seen(rule, each, sample, now)
     held = max(rule.wait_mono or 0.0, _settling(state, each, look))
     rule = _counted(rule, each, sample, now, counts=now.mono >= held)
@@ -151,9 +153,8 @@ def _advance(state: State, each: Watched, sample: Sample, look: Look) -> tuple[R
 
 
 def _broken(rule: RuleState) -> RuleState:
-    """Whatever was in a row is not any more."""
-    onset = rule.onset if rule.incident else 0.0
-    return replace(rule, run=0, run_mono=None, run_newest=None, clear_mono=None, onset=onset)
+    """Whatever was in a row is not any more. The onset stays: nothing says that the breach is over."""
+    return replace(rule, run=0, run_mono=None, run_newest=None, clear_mono=None)
 
 
 def _settling(state: State, each: Watched, look: Look) -> float:
@@ -209,7 +210,7 @@ def _counted(rule: RuleState, each: Watched, sample: Sample, now: Moment, *, cou
     if not each.rule.crossed(sample.value):
         clear = _is_clear(each, sample.value)
         since = (now.mono if rule.clear_mono is None else rule.clear_mono) if clear else None
-        return replace(rule, run=0, run_mono=None, run_newest=None, clear_mono=since)
+        return replace(rule, run=0, run_mono=None, run_newest=None, clear_mono=since, good_mono=now.mono)
     rule = replace(rule, clear_mono=None)
     if not counts:
         return replace(rule, run=0, run_mono=None, run_newest=None)
@@ -242,7 +243,7 @@ def _moved(
     within = f"{value_words(each.rule, sample.value)}, {bound_words(each.rule)}"
     if not rule.incident:
         cool = rule.cool_mono is not None and now.mono < rule.cool_mono
-        rule = replace(rule, onset=0.0, cool_mono=rule.cool_mono if cool else None)
+        rule = replace(rule, onset=0.0, onset_after=None, cool_mono=rule.cool_mono if cool else None)
         reason = f"{within}; nothing is done before its cool-down is over" if cool else within
         return phased(rule, RulePhase.COOLDOWN if cool else RulePhase.OK, now, reason), [], False
     if rule.clear_mono is None or now.mono - rule.clear_mono < each.guard.clear_for:
@@ -262,7 +263,7 @@ def _beyond(rule: RuleState, each: Watched, sample: Sample, now: Moment) -> tupl
         return rule, told, confirmed and not rule.halted
     cooling = rule.cool_mono is not None and now.mono < rule.cool_mono
     if not rule.onset:
-        rule = replace(rule, onset=now.wall)
+        rule = replace(rule, onset=now.wall, onset_after=_onset_after(rule, each, now))
     if not confirmed:
         since = now.mono - rule.run_mono if rule.run_mono is not None else 0.0
         enough = min(rule.run, each.guard.samples)
@@ -279,6 +280,15 @@ def _beyond(rule: RuleState, each: Watched, sample: Sample, now: Moment) -> tupl
     id = f"{rule.incident}/again"
     asked = _tell(id, "ask-human", each.key, rule.incident, now, safe(f"{words}: {why}", 400), page=True)
     return replace(rule, told=(*rule.told, "again")), [asked], False
+
+
+def _onset_after(rule: RuleState, each: Watched, now: Moment) -> float | None:
+    """For the first value beyond the bound: None when the onset was seen, else since when it may have been, by the
+    wall clock as it is now."""
+    if rule.good_mono is None:
+        return 0.0
+    passed = now.mono - rule.good_mono
+    return None if passed <= max(UNSEEN, _GAP * each.guard.interval) else now.wall - passed
 
 
 def _not_recovered(rule: RuleState, each: Watched, now: Moment, words: str) -> tuple[RuleState, list[Decision]]:
@@ -309,6 +319,7 @@ def _closed(rule: RuleState, each: Watched, now: Moment, within: str) -> tuple[R
         rule,
         incident="",
         onset=0.0,
+        onset_after=None,
         acted=(),
         attempts={},
         told=(),

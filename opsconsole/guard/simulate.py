@@ -43,7 +43,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A decision that would have been made. `breach` is when the first value beyond the bound was seen, `decided`
-    when it was confirmed; seconds since the epoch. `what` is `roll-back`, `ask-human` or `no-candidate`."""
+    when it was confirmed; seconds since the epoch. `what` is `roll-back`, `ask-human` or `no-candidate`.
+    `unseen` says that the breach began before the first look, or while there was no value."""
 
     system: str
     rule: str
@@ -53,6 +54,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     flag: SafeText = trusted("")
     reason: SafeText = trusted("")
     value: float | None = None
+    unseen: bool = False
 
     @property
     def took(self) -> float:
@@ -178,6 +180,7 @@ def _found(decision: Act | Tell, state: State, what: str) -> Found:
         ),
         reason=decision.change if isinstance(decision, Act) else decision.summary,
         value=rule.value,
+        unseen=rule.onset_after is not None,
     )
 
 

@@ -23,6 +23,10 @@ REMEMBERED = 86_400.0
 """Seconds that an action is remembered, and its flag watched for a person's change."""
 
 
+UNSEEN = 60.0
+"""Seconds between a value within the bound and the first beyond it in which the onset still counts as seen."""
+
+
 class Moment(msgspec.Struct, frozen=True):
     """One time on both clocks."""
 
@@ -36,9 +40,12 @@ class RuleState(msgspec.Struct, frozen=True, kw_only=True):
     `phase` is what is told; while it is UNKNOWN, `under` is what it will be again. `last_at` is the evaluation
     time of the last sample that counted, and `last_mono` when that was taken. `run` counts the samples beyond the
     bound in a row, since `run_mono`; `run_newest` is the newest scrape behind the first of them. `onset` is when
-    the first of the incident was taken. `clear_mono` is since when it is within the clear level. `blind_mono` is
-    since when there is no usable value, `blind_told` whether that was said, `seen` how many usable samples came
-    since.
+    the first of the incident was taken, kept while there is no value. It is the true one when `onset_after` is
+    None; else the breach began while nobody looked, between `onset_after` and `onset`; 0.0 when nobody ever looked
+    before. `good_mono` is when the last value within the bound was taken, None before there was one.
+
+    `clear_mono` is since when it is within the clear level. `blind_mono` is since when there is no usable value,
+    `blind_told` whether that was said, `seen` how many usable samples came since.
 
     `incident` is "" while there is none; `acted` are the flags that it rolled back, newest last, `attempts` how
     often a write of each was tried, `told` what was said once. `halted` says why nothing more is done in it.
@@ -57,6 +64,8 @@ class RuleState(msgspec.Struct, frozen=True, kw_only=True):
     run_mono: float | None = None
     run_newest: float | None = None
     onset: float = 0.0
+    onset_after: float | None = None
+    good_mono: float | None = None
     clear_mono: float | None = None
     blind_mono: float | None = None
     blind_told: bool = False
@@ -141,9 +150,12 @@ def rebase(state: State, now: Moment, *, same_boot: bool) -> State:
         return state
     passed = max(0.0, now.wall - state.wall) if state.wall else 0.0
     shift = now.mono - (state.now_mono + passed)
+    rules = {key: _shifted(rule, shift) for key, rule in state.rules.items()}
+    if now.wall < state.wall:  # nobody knows how long nobody looked
+        rules = {key: msgspec.structs.replace(rule, good_mono=None) for key, rule in rules.items()}
     return msgspec.structs.replace(
         state,
-        rules={key: _shifted(rule, shift) for key, rule in state.rules.items()},
+        rules=rules,
         acts=tuple(_shifted(act, shift) for act in state.acts),
         pending=None if state.pending is None else _shifted(state.pending, shift),
         left_alone={flag: until + shift for flag, until in state.left_alone.items()},
@@ -160,8 +172,22 @@ def taken_over(known: State, own: State) -> State:
     for key, mine in own.rules.items():
         theirs = known.rules.get(key)
         if theirs is None or not theirs.incident:
-            rules[key] = _looked_on(mine, theirs or RuleState())
+            rules[key] = _looked_on(_joined(mine, theirs, own.wall - own.now_mono), theirs or RuleState())
     return msgspec.structs.replace(known, rules=rules)
+
+
+def _joined(mine: RuleState, theirs: RuleState | None, epoch: float) -> RuleState:
+    """What one that came within a breach did not see of its onset, another may have. `epoch` is the wall clock's
+    time at 0 of the monotonic clock."""
+    if theirs is None or not mine.onset or mine.onset_after is None:
+        return mine
+    seen = mine.onset_after < theirs.onset <= mine.onset
+    if seen and mine.onset - theirs.last_at <= UNSEEN:
+        return msgspec.structs.replace(mine, onset=theirs.onset, onset_after=theirs.onset_after)
+    good = epoch + theirs.good_mono if theirs.good_mono is not None else 0.0
+    if not mine.onset_after < good <= mine.onset:
+        return mine
+    return msgspec.structs.replace(mine, onset_after=None if mine.onset - good <= UNSEEN else good)
 
 
 def _looked_on(mine: RuleState, theirs: RuleState) -> RuleState:

@@ -64,6 +64,17 @@ def test_without_changes_some_flag_is_supposed_to_have_changed_before_each_onset
     assert [(one.what, one.flag) for one in found] == [("roll-back", "any flag")] * 2
 
 
+def test_a_breach_at_the_first_look_has_begun_before(capsys: pytest.CaptureFixture[str]) -> None:
+    found = replay([history(between(0, 300))], [changed("release", -60)])
+    assert [(one.what, one.flag, one.unseen) for one in found] == [("ask-human", "release", True)]
+    assert "the breach began while nobody looked, before 00:00:00Z" in found[0].reason
+    _print([Score(factor=1.0, found=found)], (), None, 1.8e9)
+    assert "shop/errors at " in (said := capsys.readouterr().err)
+    assert "the breach began before, while nobody looked" in said
+    (seen,) = replay([history(between(600, 900))], [changed("release", 550)])
+    assert not seen.unseen
+
+
 def test_a_turn_off_is_asked_about() -> None:
     (found,) = replay([history(between(600, 900))], [changed("release", 550, off=True)])
     assert found.what == "ask-human"
