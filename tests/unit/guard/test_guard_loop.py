@@ -211,7 +211,7 @@ async def test_a_fault_in_a_round_is_a_problem_and_the_next_round_comes(
     bench = await at_the_breach(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr("opsconsole.guard.loop.step", lambda *args: 1 / 0)
-        await bench.run(100)
+        await bench.run(40)
         assert "unexpected ZeroDivisionError" in bench.status.problem
         assert bench.writes() == []
     assert sum("ZeroDivisionError" in entry.message for entry in bench.entries("guard")) == 1

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec.structs import replace
 
 from opsconsole.guard.decisions import Permission, Tell
-from opsconsole.guard.state import LEFT_ALONE, Act, rebase
+from opsconsole.guard.state import LEFT_ALONE, UNSEEN, Act, rebase
 from opsconsole.text import trusted
 from tests.support.guards import ARMED, GUARD, RULE, World
 
@@ -36,6 +36,7 @@ class Seen:
     mono: float
     at: float
     bad: bool
+    good: bool
 
 
 class Guarded(RuleBasedStateMachine):
@@ -53,6 +54,8 @@ class Guarded(RuleBasedStateMachine):
         self.checked = 0
         self.written: list[tuple[float, str]] = []
         self.touched: dict[str, float] = {}
+        self.changed: dict[str, float] = {}
+        self.jumped = -math.inf
         self.repeat = False
         for world in self.worlds:
             world.values = {each.id: 0.0 for each in RULES}
@@ -124,6 +127,7 @@ class Guarded(RuleBasedStateMachine):
     def wall_clock(self, jump: float) -> None:
         for world in self.worlds:
             world.wall_shift += jump
+        self.jumped = self.world.now.mono
 
     @rule(passed=st.floats(0, 100))
     def restart(self, passed: float) -> None:
@@ -136,6 +140,7 @@ class Guarded(RuleBasedStateMachine):
         type = "kill-switch" if key == "switch" else "release"
         for world in self.worlds:
             world.change(key, off=off, exact=exact, type=type)
+        self.changed[key] = self.world.now.mono
         if any(flag == key for _, flag in self.written):
             self.touched[key] = self.world.time
 
@@ -160,7 +165,7 @@ class Guarded(RuleBasedStateMachine):
             sample = self.world.sample(each)
             usable = not sample.problem and sample.value is not None and math.isfinite(sample.value)
             bad = usable and each.crossed(sample.value or 0.0)
-            self.seen[each.id].append(Seen(self.world.now.mono, sample.at, bad))
+            self.seen[each.id].append(Seen(self.world.now.mono, sample.at, bad, usable and not bad))
         for act in [d for d in self.world.round() if isinstance(d, Act)]:
             self.check(act)
         self.worlds[1].round()
@@ -177,6 +182,7 @@ class Guarded(RuleBasedStateMachine):
         assert len(row) >= guard.samples, f"acted on {len(row)} samples in a row"
         assert row[0].mono - row[-1].mono >= each.hold, "acted before the hold was over"
         assert len({one.at for one in row}) == len(row), "one sample counted twice"
+        self.began(act, seen)
         assert world.permission.granted, "acted without permission"
         assert not world.problem, "acted without knowing the flags"
         assert act.flag not in ("banner", "switch"), "acted on an excluded flag"
@@ -195,6 +201,15 @@ class Guarded(RuleBasedStateMachine):
         assert touched is None or world.time - touched >= LEFT_ALONE, "undid what a person did"
         if done:
             self.written.append((world.time, act.flag))
+
+    def began(self, act: Act, seen: list[Seen]) -> None:
+        """The flag was not changed between the last value within the bound and the first beyond it, unless these
+        are close."""
+        number, good = max(((n, one.mono) for n, one in enumerate(seen) if one.good), default=(-1, -math.inf))
+        bad = next(one.mono for one in seen[number + 1 :] if one.bad)
+        if bad - good > UNSEEN and self.jumped < good:
+            changed = self.changed.get(act.flag, -math.inf)
+            assert not good < changed <= bad, "acted on a flag that was changed while nobody saw the breach begin"
 
     @invariant()
     def a_restart_makes_no_difference(self) -> None:
