@@ -46,6 +46,11 @@ def guards_of(context: Context) -> tuple[tuple[str, Guard], ...]:
         names = ", ".join(safe(book.system, 40) for book in books)
         hint = "add `guard: {rules: […]}` to its playbook.yaml; `opsconsole playbook schema` has the keys"
         raise UsageError(f"no playbook of context {name} has rules for a guard ({names})", hint=hint)
+    systems = [system for system, _ in found]
+    twice = next((system for system in systems if systems.count(system) > 1), None)
+    if twice is not None:  # the rules of one would take the other's place
+        hint = "give one of them another `system:`, or take it out of the context"
+        raise UsageError(f"two playbooks of context {name} guard the same system: {safe(twice, 40)}", hint=hint)
     return found
 
 

@@ -46,6 +46,7 @@ contexts:
   no-prometheus: {flags: {provider: flagd, path: flags.json}, playbooks: [./shop]}
   no-book: {prometheus: {url: http://127.0.0.1:9}, flags: {provider: flagd, path: flags.json}}
   no-rules: {prometheus: {url: http://127.0.0.1:9}, flags: {provider: flagd, path: flags.json}, playbooks: [./other]}
+  twice: {prometheus: {url: http://127.0.0.1:9}, flags: {provider: flagd, path: flags.json}, playbooks: [./shop, ./again]}
 """
 
 
@@ -53,7 +54,7 @@ contexts:
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LOGNAME", "ann")
     monkeypatch.delenv("SUDO_USER", raising=False)
-    for name, text in (("shop", BOOK), ("other", "system: other\n")):
+    for name, text in (("shop", BOOK), ("again", BOOK), ("other", "system: other\n")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "playbook.yaml").write_text(text)
     (tmp_path / "c.yaml").write_text(CONFIG)
@@ -119,6 +120,7 @@ async def test_armed_says_what_it_allows_is_journalled_with_who_and_ends(
         ("no-flags", ("--for", "8h", "--reason", "x", "--yes"), 2, "no-flags has no flag provider"),
         ("no-prometheus", ("--for", "8h", "--reason", "x", "--yes"), 2, "no-prometheus has no Prometheus"),
         ("no-book", ("--for", "8h", "--reason", "x", "--yes"), 2, "no-book has no playbook"),
+        ("twice", ("--for", "8h", "--reason", "x", "--yes"), 2, "two playbooks of context twice guard the same system: shop"),
         ("no-rules", ("--for", "8h", "--reason", "x", "--yes"), 2, "no playbook of context no-rules has rules for a guard (other)"),
     ],
 )  # fmt: skip
