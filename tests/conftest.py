@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
@@ -37,6 +38,15 @@ def pytest_configure() -> None:
     # Whatever runs the tests in the background may have them ignore ctrl+c, and so every program that they start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """`--last-failed` finds a test by the name that it has alone, without the group that xdist adds."""
+    cache = session.config.cache
+    if cache is not None and not hasattr(session.config, "workerinput"):
+        failed = cache.get("cache/lastfailed", {})
+        cache.set("cache/lastfailed", {re.sub(r"@[\w-]+$", "", name): True for name in failed})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

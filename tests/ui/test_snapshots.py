@@ -53,7 +53,7 @@ COUNTED = "p < 0.001"
 
 MAIN = {
     "overview": Case("overview", wanted=("HighErrorRate",)),
-    "alerts": Case("alerts", wanted=("RedisMem",), beside=("Meaning",)),
+    "alerts": Case("alerts", wanted=("RedisMem",), beside=("Meaning", "off -> on")),
     "silences": Case("silences", wanted=("release-bot",)),
     "flags": Case("flags", ("g",), ("changed", COUNTED)),
     "incident": Case("incident", wanted=("note",)),
@@ -66,7 +66,7 @@ MORE = {
     "overview-healed": Case("overview", scene=HEALED, wanted=("API latency",)),
     "panel": Case("overview", ("enter",), ("w range",)),
     "panel-24h": Case("overview", ("enter", "w", "w"), ("API latency · 24h",)),
-    "runbook": Case("alerts", ("enter",), ("Meaning",)),
+    "runbook": Case("alerts", ("enter",), ("Meaning", "off -> on")),
     "labels": Case("alerts", ("enter", "tab", "tab"), ("severity",)),
     "tab-silences": Case("alerts", ("j", "enter", "tab", "tab", "tab"), ("slow queries",)),
     "history": Case("alerts", ("enter", "tab", "tab", "tab", "tab"), ("03:0",)),
