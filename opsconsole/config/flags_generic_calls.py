@@ -61,7 +61,7 @@ def read_call(value: Value, name: str, *, http: bool) -> FlagCall:
     sets = section.section("sets", "write it as {enabled: false}")
     if sets is not None:
         told["sets"] = {path: value_of(item) for path, item in sets.entries()}
-    return FlagCall(**told)  # type: ignore[arg-type]
+    return FlagCall(**told)  # type: ignore[arg-type]  # the fields of a FlagCall
 
 
 def _usual(name: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ def write_whole(path: Path, data: bytes, mode: int) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(name, path)
-        except BaseException:
+        except BaseException:  # ctrl+c too: no half-written file stays
             with suppress(OSError):
                 os.unlink(name)
             raise

@@ -72,6 +72,6 @@ class Gate:
         """The answer of a port; `otherwise`, which permits the least, when it fails."""
         try:
             return ask()
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  whatever fails, nothing is permitted
             self._problem(what, f"{what}: {safe(str(error), 200) or type(error).__name__}")
             return otherwise

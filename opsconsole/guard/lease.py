@@ -126,7 +126,7 @@ class LeaseFile:
                 _claim(db)
                 yield db
                 db.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # ctrl+c too: nothing stays half written
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise

@@ -134,7 +134,7 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         db.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # ctrl+c too: nothing stays half written
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise

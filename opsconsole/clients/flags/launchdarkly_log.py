@@ -92,7 +92,7 @@ class AuditLog:
 
     def _version(self, rep: object) -> str:
         try:
-            return str(rep["environments"][self._environment]["version"])  # type: ignore[index]
+            return str(rep["environments"][self._environment]["version"])  # type: ignore[index]  # what is no mapping is caught
         except (KeyError, TypeError):
             return ""
 

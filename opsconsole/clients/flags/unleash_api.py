@@ -218,7 +218,7 @@ class UnleashApi:
             found = decode(decoder, reply.body, f"{self._transport.url}{safe(path, 200)}")
         except SourceError as error:
             if error.status == _NOT_MODIFIED and kept is not None:
-                return kept  # type: ignore[return-value]
+                return kept  # type: ignore[return-value]  # one path is read by one decoder
             raise self._meant(error, write=False) from None
         told = reply.headers.get("etag", "")
         if told:

@@ -87,7 +87,7 @@ class Definition(msgspec.Struct, frozen=True):
     def parse(cls, text: str) -> Self:
         """From the text that `text` gives. Raises FlagError."""
         try:
-            return _DECODER.decode(text)  # type: ignore[return-value]
+            return _DECODER.decode(text)  # type: ignore[return-value]  # it decodes this class
         except (msgspec.DecodeError, RecursionError) as error:
             raise FlagError(
                 f"the kept definition is not one of Unleash: {safe(str(error), 200)}",
